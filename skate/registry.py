@@ -47,6 +47,8 @@ class NodeEntry(_Model):
 class ClusterEntry(_Model):
     name: str
     cidr: str = DEFAULT_CIDR
+    drop_key: str = ""
+    """The private key the drop account knows; made by `create node`, never the operator's own."""
     nodes: list[NodeEntry] = Field(default_factory=list)
 
     def node(self, name: str) -> NodeEntry | None:
