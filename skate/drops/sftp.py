@@ -1,0 +1,139 @@
+"""The drop over SFTP: the chrooted `skate` account of a node, by asyncssh.
+
+Host keys are always checked against the one that `create node` pinned. OpenSSH's SSH_FXP_RENAME fails when the target
+exists, but with the same generic code as any other failure: so after a failure, look whether the target is there to tell a
+lost race from an error.
+
+asyncssh reads ~/.ssh/config (ProxyJump, …) for the host; the key and the account are always the drop's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import asyncssh
+
+from skate import registry
+from skate.drops import files
+from skate.errors import NodeError
+from skatelet.contract import drop
+
+_CHUNK = 4 * 1024 * 1024
+_NOT_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+
+
+class Account:
+    """files.Carrier over one SFTP session."""
+
+    def __init__(self, session: asyncssh.SFTPClient, name: str) -> None:
+        self._session = session
+        self._name = name
+
+    async def read(self, path: str, limit: int) -> tuple[bytes, float] | None:
+        with self._words(path):
+            try:
+                async with self._session.open(f"/{path}", "rb") as handle:
+                    attributes = await handle.stat()
+                    data = await handle.read(limit + 1)
+                    assert isinstance(data, bytes)
+            except _NOT_THERE:
+                return None
+        if len(data) > limit:
+            raise NodeError(f"node {self._name}: {path} has more than {limit} bytes")
+        return data, float(attributes.mtime or 0)
+
+    async def names(self, directory: str) -> list[str]:
+        with self._words(directory):
+            return sorted(str(name) for name in await self._session.listdir(f"/{directory}") if name not in (".", ".."))
+
+    async def write(self, path: str, data: bytes) -> None:
+        with self._words(path):
+            async with self._session.open(f"/{path}", "xb") as handle:
+                for start in range(0, len(data), _CHUNK):
+                    await handle.write(data[start : start + _CHUNK])
+                await handle.fsync()
+
+    async def rename_new(self, source: str, target: str) -> bool:
+        with self._words(target):
+            try:
+                await self._session.rename(f"/{source}", f"/{target}")
+            except asyncssh.SFTPError:
+                if await self._session.exists(f"/{target}"):
+                    return False
+                raise
+        return True
+
+    async def remove(self, path: str) -> None:
+        with self._words(path), contextlib.suppress(*_NOT_THERE):
+            await self._session.remove(f"/{path}")
+
+    @contextlib.contextmanager
+    def _words(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (asyncssh.Error, OSError) as error:
+            raise NodeError(f"node {self._name}: {path}: {explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """What a failed connection means, in words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return "its host key is not the one that was pinned"
+    if isinstance(error, asyncssh.PermissionDenied):
+        return "the drop account does not take our key"
+    if isinstance(error, asyncssh.SFTPNoSpaceOnFilesystem):
+        return "its disk is full"
+    if isinstance(error, asyncssh.Error):
+        return error.reason or type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
+
+
+@contextlib.asynccontextmanager
+async def connect(node: registry.NodeEntry, *, drop_key: str, timeout: float) -> AsyncIterator[files.FileDrop]:
+    """The drop of `node`, connected within `timeout` seconds. Raises NodeError in words when it cannot be."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await stack.enter_async_context(await _open(node, drop_key, timeout))
+                session = await stack.enter_async_context(connection.start_sftp_client())
+        except (asyncssh.Error, OSError, TimeoutError, ValueError) as error:
+            raise NodeError(f"node {node.name} ({node.host}:{node.port}): {explain(error)}") from error
+        yield files.FileDrop(Account(session, node.name))
+
+
+async def _open(node: registry.NodeEntry, drop_key: str, timeout: float) -> asyncssh.SSHClientConnection:
+    known = asyncssh.import_known_hosts(f"{_pattern(node)} {node.host_key}\n")
+    return await asyncssh.connect(
+        node.host,
+        node.port,
+        username=drop.ACCOUNT,
+        client_keys=[os.path.expanduser(drop_key)] if drop_key else (),
+        agent_path=None,
+        known_hosts=known,
+        server_host_key_algs=_host_key_algorithms(node.host_key),
+        preferred_auth="publickey",
+        gss_host=None,
+        compression_algs=None,
+        connect_timeout=timeout,
+        login_timeout=timeout,
+        keepalive_interval=10,
+    )
+
+
+def _pattern(node: registry.NodeEntry) -> str:
+    return node.host if node.port == 22 else f"[{node.host}]:{node.port}"
+
+
+def _host_key_algorithms(host_key: str) -> list[str]:
+    """Only the pinned key's algorithms may be negotiated, else the host would show another key than the pinned one."""
+    algorithm = host_key.split(" ", 1)[0]
+    if algorithm == "ssh-rsa":
+        return ["rsa-sha2-512", "rsa-sha2-256"]
+    return [algorithm]
