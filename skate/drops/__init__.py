@@ -47,6 +47,10 @@ class Drop(Protocol):
         """Claim the right to publish `generation` on this node. False: somebody has it already."""
         ...
 
+    async def retract(self, generation: int) -> None:
+        """Take back a claim that `claim` has just granted us, and that we do not use."""
+        ...
+
     async def publish(self, generation: int, archive: bytes) -> bool:
         """Put a bundle into the inbox, whole or not at all. False: that generation lies there already."""
         ...

@@ -49,9 +49,10 @@ class FileDrop:
         return drops.Reading(status=found[0] if found else None, heartbeat=found[1] if found else 0.0)
 
     async def read_all(self) -> drops.Reading:
-        found, inbox, claims = await asyncio.gather(
-            self.read_status(), self._carrier.names(drop.INBOX), self._carrier.names(drop.CLAIMS)
-        )
+        # The order matters: skatelet writes the status before it empties the inbox, so who looks at the inbox first and at
+        # the status second never misses a bundle that is being taken.
+        inbox, claims = await asyncio.gather(self._carrier.names(drop.INBOX), self._carrier.names(drop.CLAIMS))
+        found = await self.read_status()
         pending = sorted(number for name in inbox if (number := drop.inbox_generation(name)) is not None)
         claimed = sorted(number for name in claims if (number := drop.claim_generation(name)) is not None)
         contents: dict[int, bytes] = {}
@@ -67,6 +68,9 @@ class FileDrop:
 
     async def claim(self, generation: int, content: bytes) -> bool:
         return await self._put_new(drop.claim_path(generation), content)
+
+    async def retract(self, generation: int) -> None:
+        await self._carrier.remove(drop.claim_path(generation))
 
     async def publish(self, generation: int, archive: bytes) -> bool:
         return await self._put_new(drop.inbox_path(generation), archive)

@@ -114,7 +114,7 @@ async def _open(node: registry.NodeEntry, drop_key: str, timeout: float) -> asyn
         node.host,
         node.port,
         username=drop.ACCOUNT,
-        client_keys=[os.path.expanduser(drop_key)] if drop_key else (),
+        client_keys=[drop_key] if drop_key else (),
         agent_path=None,
         known_hosts=known,
         server_host_key_algs=_host_key_algorithms(node.host_key),
