@@ -1,0 +1,144 @@
+"""Pod, PodSpec and volumes (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/).
+
+Only what `podman kube play` and the scheduler do today is here. A field added to a model is a field that skate does: nothing
+else has to be told.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from skate.manifests import problems
+from skate.manifests.models import meta, scalars
+from skate.manifests.models.container import Container
+
+HostPathType = Literal[
+    "", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"
+]
+
+
+class EmptyDirVolumeSource(scalars.Model):
+    medium: Literal["", "Memory"] = ""
+    size_limit: scalars.Quantity | None = None
+
+
+class HostPathVolumeSource(scalars.Model):
+    path: scalars.AbsolutePath
+    type: HostPathType = ""
+
+
+class Volume(scalars.Model):
+    """A volume has exactly one source; every field here but `name` is one."""
+
+    name: scalars.DnsLabel
+    empty_dir: EmptyDirVolumeSource | None = None
+    host_path: HostPathVolumeSource | None = None
+
+    @model_validator(mode="after")
+    def _has_exactly_one_source(self) -> Volume:
+        sources = [
+            field.alias or name
+            for name, field in type(self).model_fields.items()
+            if name != "name" and getattr(self, name) is not None
+        ]
+        if not sources:
+            raise problems.errors(problems.required((), "must specify a volume type"))
+        if len(sources) > 1:
+            sentence = "Forbidden: may not specify more than 1 volume type"
+            raise problems.errors(*[problems.Problem((name,), sentence) for name in sources[1:]])
+        return self
+
+
+class HostAlias(scalars.Model):
+    ip: scalars.IpAddress
+    hostnames: list[scalars.DnsSubdomain] = Field(default_factory=list)
+
+
+class PodSpec(scalars.Model):
+    containers: list[Container]
+    volumes: list[Volume] = Field(default_factory=list)
+    restart_policy: Literal["Always", "OnFailure", "Never"] = "Always"
+    termination_grace_period_seconds: scalars.Seconds = 30
+    node_name: scalars.OptionalDnsSubdomain = ""
+    node_selector: scalars.SelectorLabels = Field(default_factory=dict)
+    host_network: bool = False
+    hostname: scalars.OptionalDnsLabel = ""
+    host_aliases: list[HostAlias] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> PodSpec:
+        wrong = [] if self.containers else [problems.required(("containers",))]
+        wrong += self._repeated_names("containers", [container.name for container in self.containers])
+        wrong += self._repeated_names("volumes", [volume.name for volume in self.volumes])
+        wrong += self._mounts_without_volume() + self._host_port_conflicts()
+        if wrong:
+            raise problems.errors(*wrong)
+        return self
+
+    def cpu_millis(self) -> int:
+        """What the scheduler counts for the whole pod, in millicores."""
+        return sum(container.resources.cpu_millis() for container in self.containers)
+
+    def memory_bytes(self) -> int:
+        """What the scheduler counts for the whole pod, in bytes."""
+        return sum(container.resources.memory_bytes() for container in self.containers)
+
+    def host_ports(self) -> set[tuple[str, str, int]]:
+        """Every (protocol, host address or "", port) that the pod takes on its node."""
+        taken: set[tuple[str, str, int]] = set()
+        for container in self.containers:
+            for port in container.ports:
+                number = port.host_port or (port.container_port if self.host_network else 0)
+                if number:
+                    taken.add((port.protocol, port.host_ip, number))
+        return taken
+
+    @staticmethod
+    def _repeated_names(field: str, names: list[str]) -> list[problems.Problem]:
+        return [
+            problems.duplicate((field, index, "name"), name)
+            for index, name in enumerate(names)
+            if name in names[:index]
+        ]
+
+    def _mounts_without_volume(self) -> list[problems.Problem]:
+        volumes = {volume.name for volume in self.volumes}
+        return [
+            problems.Problem(
+                ("containers", index, "volumeMounts", position, "name"), f"Not found: {problems.show(mount.name)}"
+            )
+            for index, container in enumerate(self.containers)
+            for position, mount in enumerate(container.volume_mounts)
+            if mount.name not in volumes
+        ]
+
+    def _host_port_conflicts(self) -> list[problems.Problem]:
+        wrong: list[problems.Problem] = []
+        taken: set[str] = set()
+        for index, container in enumerate(self.containers):
+            for position, port in enumerate(container.ports):
+                path: problems.Path = ("containers", index, "ports", position)
+                if self.host_network and port.host_port not in (0, port.container_port):
+                    sentence = "must match `hostPort` when `hostNetwork` is true"
+                    wrong.append(problems.invalid((*path, "containerPort"), port.container_port, sentence))
+                if not port.host_port:
+                    continue
+                slot = f"{port.protocol}/{port.host_ip}/{port.host_port}"
+                if slot in taken:
+                    wrong.append(problems.duplicate((*path, "hostPort"), slot))
+                taken.add(slot)
+        return wrong
+
+
+class PodTemplateSpec(scalars.Model):
+    metadata: meta.TemplateMeta = Field(default_factory=meta.TemplateMeta)
+    spec: PodSpec
+
+
+class Pod(scalars.Model):
+    api_version: Literal["v1"]
+    kind: Literal["Pod"]
+    metadata: meta.ObjectMeta
+    spec: PodSpec
