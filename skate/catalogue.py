@@ -87,7 +87,7 @@ def place(before: Catalogue, statuses: Mapping[str, Status], reachable: Collecti
     schedule = scheduling.schedule(
         nodes=[_node(node, statuses.get(node.name), node.name in reachable) for node in before.nodes.values()],
         workloads=[workload.demand for workload in parsed.values() if workload is not None],
-        previous=[placed for key, item in before.objects.items() for placed in _placed(key, item)],
+        previous=placed(before),
         ready=frozenset(
             (item.namespace, item.name) for status in statuses.values() for item in status.instances if item.ready
         ),
@@ -95,15 +95,15 @@ def place(before: Catalogue, statuses: Mapping[str, Status], reachable: Collecti
     if schedule.unplaced:
         raise workloads.unplaced_error(schedule.unplaced)
     placements: dict[Key, list[bundle.Placement]] = {key: [] for key in before.objects}
-    for placed in schedule.placements:
-        placements[placed.workload].append(
-            bundle.Placement(instance=placed.instance, node=placed.node, address=placed.address, hash=placed.hash)
+    for item in schedule.placements:
+        placements[item.workload].append(
+            bundle.Placement(instance=item.instance, node=item.node, address=item.address, hash=item.hash)
         )
     return replace(
         before,
         objects={
-            key: item.model_copy(update={"placements": sorted(placements[key], key=lambda p: p.instance)})
-            for key, item in before.objects.items()
+            key: known.model_copy(update={"placements": sorted(placements[key], key=lambda p: p.instance)})
+            for key, known in before.objects.items()
         },
     )
 
@@ -130,7 +130,8 @@ def instances_of(source: Catalogue, node: str) -> list[bundle.Instance]:
     return found
 
 
-def _placed(key: Key, item: bundle.CatalogueObject) -> list[scheduling.Placed]:
+def placed(source: Catalogue) -> list[scheduling.Placed]:
+    """Every instance of the catalogue, with its place, as the scheduler knows it."""
     return [
         scheduling.Placed(
             workload=scheduling.Key(*key),
@@ -139,6 +140,7 @@ def _placed(key: Key, item: bundle.CatalogueObject) -> list[scheduling.Placed]:
             address=placement.address,
             hash=placement.hash,
         )
+        for key, item in source.objects.items()
         for placement in item.placements
     ]
 

@@ -190,6 +190,19 @@ def _entry_of(node: bundle.Node) -> registry.NodeEntry:
     )
 
 
+def node_of(entry: registry.NodeEntry) -> bundle.Node:
+    """A registered node as the catalogue records it."""
+    return bundle.Node(
+        name=entry.name,
+        host=entry.host,
+        port=entry.port,
+        peer_host=entry.peer_host,
+        subnet=entry.subnet,
+        host_key=entry.host_key,
+        labels=entry.labels,
+    )
+
+
 @contextlib.asynccontextmanager
 async def open_session(cluster: registry.ClusterEntry, *, registry_path: Path) -> AsyncIterator[Session]:
     """Connect to every registered node of `cluster` side by side."""

@@ -1,0 +1,49 @@
+"""`skate describe`."""
+
+from __future__ import annotations
+
+import click
+
+from skate import descriptions, kinds, selectors
+from skate.cli import get, reading
+from skate.cli.main import Globals
+from skate.errors import SkateError
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="TYPE [NAME…] | TYPE/NAME…")
+@click.option("-n", "--namespace", default="default", show_default=True, help="The namespace to look in.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Look in all namespaces.")
+@click.option("-l", "--selector", default="", help="Only what has these labels.")
+@click.pass_obj
+def describe(flags: Globals, targets: tuple[str, ...], namespace: str, all_namespaces: bool, selector: str) -> None:
+    """Tell all that is known of one or several objects, with the last events."""
+    wanted = kinds.parse_targets(list(targets))
+    requirements = selectors.parse(selector)
+    found = reading.seen(flags)
+    reading.warn_about_nodes(found)
+    texts: list[str] = []
+    missing: list[str] = []
+    for kind, names in wanted:
+        items = [
+            item
+            for item in get.COLLECTORS[kind.kind](found)
+            if get.is_in(item, kind, namespace, all_namespaces)
+            and selectors.matches(requirements, item["metadata"].get("labels"))
+        ]
+        # As kubectl: a name that is none is taken as the beginning of one.
+        for name in names:
+            chosen = [item for item in items if item["metadata"]["name"] == name] or [
+                item for item in items if item["metadata"]["name"].startswith(name)
+            ]
+            if not chosen:
+                missing.append(f'{kind.qualified_plural} "{name}" not found')
+            texts += [descriptions.describe(item, found, reading.now()) for item in chosen]
+        if not names:
+            texts += [descriptions.describe(item, found, reading.now()) for item in items]
+    if texts:
+        click.echo("\n\n\n".join(texts))
+    if missing:
+        raise SkateError(missing[0] if len(missing) == 1 else "some were not found", details=missing[1:] and missing)
+    if not texts:
+        click.echo("No resources found", err=True)

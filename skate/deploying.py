@@ -1,0 +1,198 @@
+"""What apply, delete and refresh have in common: publish a change, show the plan, wait, and say how it ended.
+
+The plan and the progress go to stderr, kubectl's own lines (`deployment.apps/web configured`) to stdout: so a script reads the
+same as from kubectl, and a person sees more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import click
+
+from skate import catalogue, kinds, publishing, registry, scheduling, session, waiting
+from skate.errors import SkateError
+from skatelet.contract import bundle
+
+Placements = list[tuple[str, bundle.Placement]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a change is carried out."""
+
+    wait: bool = True
+    timeout: float = 300.0
+    """Seconds to wait for the instances, not counting the upload."""
+    dry_run: bool = False
+    without_quorum: bool = False
+
+
+async def deploy(
+    target: session.Session,
+    change: publishing.Change,
+    *,
+    settings: Settings,
+    touched: Callable[[catalogue.Catalogue, catalogue.Catalogue], Iterable[catalogue.Key]],
+    announce: Callable[[catalogue.Catalogue, catalogue.Catalogue], None],
+) -> int:
+    """Publish `change` and see it through. Returns the exit code: 0 only when all is well.
+
+    `touched` names the objects to wait for, out of the catalogues before and after; `announce` prints kubectl's lines once the
+    change is published.
+    """
+
+    def show(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
+        show_plan(before, after)
+
+    outcome = await publishing.publish(
+        target, change, without_quorum=settings.without_quorum, dry_run=settings.dry_run, on_plan=show
+    )
+    announce(outcome.before, outcome.after)
+    if settings.dry_run:
+        return 0
+    if outcome.published:
+        click.echo(f"generation {outcome.after.generation} dropped on {_names(outcome.dropped)}", err=True)
+    elif outcome.dropped:
+        click.echo(f"generation {outcome.after.generation} caught up on {_names(outcome.dropped)}", err=True)
+    for name, reason in sorted(outcome.behind.items()):
+        click.echo(f"warning: node {name} is behind: {reason}", err=True)
+    healthy = not outcome.behind
+    if settings.wait and outcome.after.generation:
+        keys = set(touched(outcome.before, outcome.after))
+        healthy = await _see_through(target, outcome, keys, settings.timeout) and healthy
+    if outcome.behind:
+        click.echo(f"hint: when {_names(sorted(outcome.behind))} can be reached again: skate refresh", err=True)
+    return 0 if healthy else 1
+
+
+async def _see_through(
+    target: session.Session, outcome: publishing.Outcome, keys: set[catalogue.Key], timeout: float
+) -> bool:
+    wanted = _placements(outcome.after, keys)
+    gone = _placements(outcome.before, keys - outcome.after.objects.keys())
+    shown: dict[str, str] = {}
+
+    def progress(judged: list[waiting.Judged]) -> None:
+        for item in judged:
+            if shown.get(item.name) != item.reason:
+                shown[item.name] = item.reason
+                _line(f"  {item.name} on {item.node}: {item.reason}")
+        done = sum(item.verdict is waiting.Verdict.RUNNING for item in judged)
+        _counter(f"  {done} of {len(judged)} done")
+
+    result = await waiting.wait(target, outcome.after, wanted=wanted, gone=gone, timeout=timeout, on_change=progress)
+    _counter("")
+    silent = sorted({placement.node for _, placement in [*wanted, *gone]} - {item.node for item in result.judged})
+    silent = [name for name in silent if name not in outcome.behind]
+    for name in silent:
+        click.echo(f"warning: node {name} has not answered: nothing is known of its instances", err=True)
+    for item in result.failed:
+        verb = "failed" if item.verdict is waiting.Verdict.FAILED else "is not there yet"
+        reason = f"{item.reason}: {item.message}" if item.message else item.reason
+        click.echo(f"error: pod {item.name} on {item.node} {verb}: {reason}", err=True)
+    if result.timed_out:
+        click.echo(
+            f"error: timed out after {timeout:.0f} s; the nodes go on by themselves, see `skate get pods`", err=True
+        )
+    return not result.failed and not silent
+
+
+def _placements(source: catalogue.Catalogue, keys: Iterable[catalogue.Key]) -> Placements:
+    return [
+        (key[1], placement)
+        for key in sorted(keys)
+        if key in source.objects
+        for placement in source.objects[key].placements
+    ]
+
+
+def show_plan(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
+    """The plan, on stderr: `+` what comes, `~` what changes, `-` what goes, and how much stays."""
+    unchanged = 0
+    changes = {
+        tuple(change.workload): change
+        for change in scheduling.difference(catalogue.placed(before), catalogue.placed(after))
+    }
+    for key in sorted(before.objects.keys() | after.objects.keys()):
+        sign = _sign(before.objects.get(key), after.objects.get(key))
+        change = changes.get(key)
+        if not sign and (change is None or change.empty):
+            unchanged += 1
+            continue
+        click.echo(f"{sign or '~'} {_describe(key)}", err=True)
+        for line in _instance_lines(change) if change else ():
+            click.echo(f"    {line}", err=True)
+    for name in sorted(after.nodes.keys() - before.nodes.keys()):
+        click.echo(f"+ node/{name}", err=True)
+    if unchanged:
+        click.echo(f"  {unchanged} unchanged", err=True)
+
+
+def _sign(before: bundle.CatalogueObject | None, after: bundle.CatalogueObject | None) -> str:
+    if before is None:
+        return "+"
+    if after is None:
+        return "-"
+    return "" if before.manifest == after.manifest else "~"
+
+
+def _instance_lines(change: scheduling.Changes) -> list[str]:
+    def at(item: scheduling.Placed) -> str:
+        return f"{item.instance} on {item.node}" + (f" ({item.address})" if item.address else "")
+
+    lines = [f"+ {at(item)}" for item in change.added]
+    lines += [f"~ {at(new)}, was on {old.node}" for old, new in change.moved]
+    lines += [f"~ {at(new)}" for _, new in change.replaced]
+    return lines + [f"- {at(item)}" for item in change.removed]
+
+
+def _describe(key: catalogue.Key) -> str:
+    name = f"{kinds.of(key[0]).qualified}/{key[2]}"
+    return f"{name} in {key[1]}" if key[1] else name
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names) or "no node"
+
+
+def _line(text: str) -> None:
+    _counter("")
+    click.echo(text, err=True)
+
+
+def _counter(text: str) -> None:
+    """One line that is written over again and again, on a terminal only."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+
+def with_registered_nodes(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
+    """The catalogue with the nodes that this machine's registry has and it has not. Raises SkateError when two disagree."""
+    for entry in target.cluster.nodes:
+        known = current.nodes.get(entry.name)
+        if known is not None and known.subnet != entry.subnet:
+            raise SkateError(
+                f"node {entry.name}: the registry says its subnet is {entry.subnet}, the cluster says {known.subnet}",
+                hint="run `skate create node` for it again",
+            )
+    return catalogue.with_nodes(current, [session.node_of(entry) for entry in target.cluster.nodes])
+
+
+def placed_anew(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
+    """The catalogue with every instance scheduled on the nodes as they are now."""
+    return catalogue.place(
+        current, session.statuses(target), {view.entry.name for view in target.reachable if view.status is not None}
+    )
+
+
+def require_cluster(cluster: registry.ClusterEntry) -> registry.ClusterEntry:
+    """The cluster, if it has nodes to deploy to. Raises SkateError when it has none."""
+    if not cluster.nodes:
+        raise SkateError(
+            f"cluster {cluster.name} has no nodes",
+            hint="add one with `skate create node --name NAME --host HOST`",
+        )
+    return cluster

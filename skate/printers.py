@@ -1,0 +1,250 @@
+"""kubectl's tables: which columns a kind has and what stands in each cell, as kubectl's own printers decide it. Pure.
+
+Follows pkg/printers/internalversion/printers.go of Kubernetes in what it prints (the words of STATUS, `2 (5m ago)`), with the
+moment passed in so that ages can be tested.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+Row = list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printer:
+    """The table of one kind."""
+
+    columns: Sequence[str]
+    wide: Sequence[str]
+    """The columns that `-o wide` adds."""
+    row: Callable[[Object, datetime.datetime], tuple[Row, Row]]
+    """The cells of an object: the ordinary ones, and those of `-o wide`."""
+
+
+def human_duration(seconds: float) -> str:
+    """An age as kubectl writes it (k8s.io/apimachinery duration.HumanDuration)."""
+    total = int(seconds)
+    if total < -1:
+        return "<invalid>"
+    if total < 0:
+        return "0s"
+    if total < 120:
+        return f"{total}s"
+    minutes, hours, days = total // 60, total // 3600, total // 86400
+    if minutes < 10:
+        return f"{minutes}m{total % 60}s" if total % 60 else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    if hours < 48:
+        return f"{hours}h"
+    if hours < 192:
+        return f"{days}d{hours % 24}h" if hours % 24 else f"{days}d"
+    if days < 730:
+        return f"{days}d"
+    years = days // 365
+    if years < 8:
+        return f"{years}y{days % 365}d" if days % 365 else f"{years}y"
+    return f"{years}y"
+
+
+def parse_time(text: str) -> datetime.datetime | None:
+    """An RFC 3339 time; None where there is none, or none that can be read."""
+    try:
+        return datetime.datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def age(text: str, now: datetime.datetime) -> str:
+    """The age of something that began at `text` (RFC 3339), `<unknown>` where that is not known."""
+    moment = parse_time(text)
+    return human_duration((now - moment).total_seconds()) if moment else "<unknown>"
+
+
+def _age_of(item: Object, now: datetime.datetime) -> str:
+    return age(item["metadata"].get("creationTimestamp", ""), now)
+
+
+def pod_reason(pod: Object) -> str:
+    """The word in the STATUS column."""
+    state = pod["status"]
+    reason = state.get("reason") or state["phase"]
+    running = False
+    for container in reversed(state.get("containerStatuses", ())):
+        waiting = container["state"].get("waiting")
+        terminated = container["state"].get("terminated")
+        if state["phase"] == "Unknown":
+            continue
+        if waiting and waiting["reason"]:
+            reason = waiting["reason"]
+        elif terminated:
+            reason = terminated["reason"] or f"ExitCode:{terminated['exitCode']}"
+        elif container["ready"] and "running" in container["state"]:
+            running = True
+    if reason == "Completed" and running:
+        reason = "Running"
+    if pod["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    return "Unknown" if state.get("reason") == "NodeLost" else str(reason)
+
+
+def _restarts(pod: Object, now: datetime.datetime) -> str:
+    statuses = pod["status"].get("containerStatuses", ())
+    count = sum(container["restartCount"] for container in statuses)
+    ends = [
+        moment
+        for container in statuses
+        if (ended := container.get("lastState", {}).get("terminated"))
+        and (moment := parse_time(ended.get("finishedAt", "")))
+    ]
+    if count and ends:
+        return f"{count} ({human_duration((now - max(ends)).total_seconds())} ago)"
+    return str(count)
+
+
+def _pod_row(pod: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    statuses = pod["status"].get("containerStatuses", ())
+    ready = sum(1 for container in statuses if container["ready"])
+    total = max(len(pod["spec"]["containers"]), len(statuses))
+    row = [pod["metadata"]["name"], f"{ready}/{total}", pod_reason(pod), _restarts(pod, now), _age_of(pod, now)]
+    wide = [pod["status"].get("podIP") or "<none>", pod["spec"].get("nodeName") or "<none>", "<none>", "<none>"]
+    return row, wide
+
+
+def node_status(node: Object) -> str:
+    ready = next((c for c in node["status"]["conditions"] if c["type"] == "Ready"), None)
+    words = ["Ready" if ready and ready["status"] == "True" else "NotReady"]
+    if node["spec"].get("unschedulable"):
+        words.append("SchedulingDisabled")
+    return ",".join(words)
+
+
+def _node_row(node: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    info = node["status"].get("nodeInfo", {})
+    roles = sorted(
+        label.removeprefix("node-role.kubernetes.io/")
+        for label in node["metadata"].get("labels", {})
+        if label.startswith("node-role.kubernetes.io/")
+    )
+    row = [
+        node["metadata"]["name"],
+        node_status(node),
+        ",".join(roles) or "<none>",
+        age(info.get("bootTime", ""), now),
+        info.get("kubeletVersion", "<unknown>"),
+    ]
+    internal = next((a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP"), "<none>")
+    wide = [
+        internal,
+        "<none>",
+        info.get("osImage", "<unknown>"),
+        info.get("kernelVersion", "<unknown>"),
+        info.get("containerRuntimeVersion", "<unknown>"),
+        node["spec"]["podCIDR"],
+        str(node["status"].get("generationSeen", "<unknown>")),
+    ]
+    return row, wide
+
+
+def selector_text(selector: Object | None) -> str:
+    """A label selector as kubectl writes it."""
+    if not selector:
+        return "<none>"
+    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for expression in selector.get("matchExpressions") or ():
+        values = ",".join(sorted(expression.get("values") or ()))
+        parts.append(
+            {
+                "In": f"{expression['key']} in ({values})",
+                "NotIn": f"{expression['key']} notin ({values})",
+                "Exists": expression["key"],
+                "DoesNotExist": f"!{expression['key']}",
+            }[expression["operator"]]
+        )
+    return ",".join(parts) or "<none>"
+
+
+def _deployment_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    state = item["status"]
+    desired = item["spec"].get("replicas")
+    row = [
+        item["metadata"]["name"],
+        f"{state['readyReplicas']}/{1 if desired is None else desired}",
+        str(state["updatedReplicas"]),
+        str(state["availableReplicas"]),
+        _age_of(item, now),
+    ]
+    containers = item["spec"]["template"]["spec"]["containers"]
+    wide = [
+        ",".join(container["name"] for container in containers),
+        ",".join(container["image"] for container in containers),
+        selector_text(item["spec"].get("selector")),
+    ]
+    return row, wide
+
+
+def _namespace_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    return [item["metadata"]["name"], item["status"]["phase"], _age_of(item, now)], []
+
+
+PRINTERS = {
+    "Pod": Printer(
+        columns=["NAME", "READY", "STATUS", "RESTARTS", "AGE"],
+        wide=["IP", "NODE", "NOMINATED NODE", "READINESS GATES"],
+        row=_pod_row,
+    ),
+    "Node": Printer(
+        columns=["NAME", "STATUS", "ROLES", "AGE", "VERSION"],
+        wide=[
+            "INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME", "POD-CIDR", "GENERATION",
+        ],
+        row=_node_row,
+    ),
+    "Deployment": Printer(
+        columns=["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"],
+        wide=["CONTAINERS", "IMAGES", "SELECTOR"],
+        row=_deployment_row,
+    ),
+    "Namespace": Printer(columns=["NAME", "STATUS", "AGE"], wide=[], row=_namespace_row),
+}  # fmt: skip
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows (the first is the heading) as kubectl aligns them: columns as wide as their widest cell, three blanks between."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("   ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def print_objects(
+    kind: str,
+    items: Sequence[Object],
+    *,
+    wide: bool,
+    namespaces: bool,
+    labels: bool,
+    headers: bool,
+    now: datetime.datetime,
+) -> str:
+    """The table of `items`, all of one kind."""
+    printer = PRINTERS[kind]
+    heading = [*printer.columns, *(printer.wide if wide else ()), *(["LABELS"] if labels else ())]
+    rows = [["NAMESPACE", *heading] if namespaces else heading]
+    for item in items:
+        row, more = printer.row(item, now)
+        cells = [*row, *(more if wide else ())]
+        if labels:
+            pairs = item["metadata"].get("labels") or {}
+            cells.append(",".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>")
+        rows.append([item["metadata"].get("namespace", ""), *cells] if namespaces else cells)
+    return table(rows if headers else rows[1:]) if headers or len(rows) > 1 else ""
