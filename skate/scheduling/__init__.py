@@ -7,6 +7,7 @@
     ledger      the account of one node while a schedule is made
     addresses   which address of the node's subnet
     names       what an instance is called
+    surplus     which instances go when there are too many
     changes     difference(): what a new schedule changes
 
 No I/O, no clock, no chance: the same input gives the same schedule, whatever order it comes in. docs/scheduling.md is the
@@ -25,6 +26,7 @@ from skate.scheduling.model import (
     Unplaced,
     Workload,
 )
+from skate.scheduling.names import template_hash
 from skate.scheduling.placing import schedule
 
 __all__ = [
@@ -40,4 +42,5 @@ __all__ = [
     "Workload",
     "difference",
     "schedule",
+    "template_hash",
 ]

@@ -37,6 +37,8 @@ def podman_range(subnet: str) -> str:
     """The part of `subnet` that podman may allocate from by itself, as CIDR: what `podman network create --ip-range` wants."""
     network = ipaddress.IPv4Network(subnet)
     reserved = _reserved(network)
+    if not reserved:
+        raise ValueError(f"{subnet} is too small for podman to have addresses of its own")
     start = int(network.broadcast_address) - reserved + 1
     return f"{ipaddress.IPv4Address(start)}/{33 - reserved.bit_length()}"
 
