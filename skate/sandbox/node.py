@@ -29,6 +29,12 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
 }
 
+_SYSTEMD = """\
+# podman 4.3's containers may ignore SIGTERM for the default 90 s at shutdown.
+[Manager]
+DefaultTimeoutStopSec=15s
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
@@ -67,8 +73,8 @@ class Node:
         environment = [f"{key}={value}" for key, value in _ENVIRONMENT.items()]
         if "TERM" in os.environ:
             environment.append(f"TERM={os.environ['TERM']}")
-        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--wd=/root"]
-        return [*enter, "env", "-i", *environment, *argv]
+        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C"]
+        return [*enter, "env", "-i", "--chdir=/root", *environment, *argv]
 
     def ssh_argv(self, argv: Sequence[str]) -> list[str]:
         """The command that runs `argv` in the node by SSH as root, its host key pinned."""
@@ -239,6 +245,7 @@ def make(sandbox: state.Sandbox, record: state.NodeRecord) -> state.NodeRecord:
     _write(upper / "etc/machine-id", "")
     _write(upper / "etc/hosts", _hosts(sandbox))
     _write(upper / "etc/systemd/network/10-host0.network", _network(sandbox, record))
+    _write(upper / "etc/systemd/system.conf.d/skate-sandbox.conf", _SYSTEMD)
     _write(upper / "root/.ssh/authorized_keys", sandbox.key.with_suffix(".pub").read_text(encoding="ascii"))
     for private in (upper / "root", upper / "root/.ssh"):
         private.chmod(0o700)

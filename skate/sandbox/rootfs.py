@@ -56,6 +56,7 @@ DISABLED = (
     "man-db.timer",
     "motd-news.timer",
     "nginx.service",
+    "podman-auto-update.service",
     "podman-auto-update.timer",
     "podman-restart.service",
     "systemd-networkd-wait-online.service",

@@ -15,30 +15,36 @@ UNKEEPABLE = ("memory", "cpu", "pids", "blockIO", "hugepageLimits", "unified")
 
 def main(argv: list[str]) -> None:
     if "create" in argv or "run" in argv:
-        strip(bundle(argv))
+        argv = with_bundle(argv, unlimited(bundle(argv)))
     os.execv(RUNC, ["runc", *argv])  # noqa: S606
 
 
 def bundle(argv: list[str]) -> str:
-    """The bundle's directory as runc takes it from its arguments: the current one unless told."""
-    for position, argument in enumerate(argv):
-        if argument in ("--bundle", "-b"):
-            return argv[position + 1]
-        if argument.startswith("--bundle="):
-            return argument.partition("=")[2]
-    return "."
+    """The bundle's directory, as podman's conmon gives it."""
+    return argv[argv.index("--bundle") + 1]
 
 
-def strip(directory: str) -> None:
-    """Take the limits out of the bundle's config.json."""
-    path = os.path.join(directory, "config.json")
-    with open(path, encoding="utf-8") as stream:
+def with_bundle(argv: list[str], directory: str) -> list[str]:
+    """The same arguments for another bundle."""
+    position = argv.index("--bundle") + 1
+    return [*argv[:position], directory, *argv[position + 1 :]]
+
+
+def unlimited(directory: str) -> str:
+    """A bundle inside the bundle in `directory` that is the same but for the limits; returns its directory.
+
+    The given one stays as it is: `podman inspect` tells a container's limits from it.
+    """
+    with open(os.path.join(directory, "config.json"), encoding="utf-8") as stream:
         config = json.load(stream)
     resources = config.get("linux", {}).get("resources", {})
     for name in UNKEEPABLE:
         resources.pop(name, None)
-    with open(path, "w", encoding="utf-8") as stream:
+    inner = os.path.join(directory, "unlimited")
+    os.makedirs(inner, exist_ok=True)
+    with open(os.path.join(inner, "config.json"), "w", encoding="utf-8") as stream:
         json.dump(config, stream)
+    return inner
 
 
 if __name__ == "__main__":
