@@ -6,6 +6,7 @@ there is something to say about it. A `List` is flattened into its items here, e
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,9 @@ def read(file: str, text: str) -> tuple[list[Document], list[str]]:
     nodes: list[yaml.Node | None] = []
     broken: list[str] = []
     try:
+        with contextlib.suppress(yaml.YAMLError):
+            # What is no YAML is said below, after the documents before it have been read.
+            canonical.check_depth(text)
         loader = canonical.Loader(text)
         try:
             while loader.check_node():
@@ -69,6 +73,10 @@ def read(file: str, text: str) -> tuple[list[Document], list[str]]:
             else:
                 whole = Document(file=file, number=number if len(nodes) > 1 else 0, data=data, node=node)
                 documents += _flatten(whole)
+    except canonical.CanonicalError as error:
+        return [], [_sentence(file, error, text)]
+    except canonical.CanonicalError as error:
+        return [], [_sentence(file, error, text)]
     except yaml.YAMLError as error:
         return [], [_sentence(file, canonical.wrap_error(error), text, error)]
     except RecursionError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
@@ -28,6 +28,12 @@ _FLOAT = re.compile(
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 MAX_ALIASES = 100
 """More aliases than this in one document is refused: nested aliases grow exponentially when followed."""
+MAX_DEPTH = 100
+"""Deeper nesting than this is refused. libyaml's composer recurses on the C stack and checks nothing: 200 000 opening
+brackets ended the process with a segmentation fault."""
+
+MAX_DEPTH = 200
+_INDENTATION = re.compile(rb"^[-?:&!\w \t]*", re.MULTILINE)
 
 
 class CanonicalError(ValueError):
@@ -116,12 +122,13 @@ def wrap_error(error: yaml.YAMLError) -> CanonicalError:
     return CanonicalError(str(error).splitlines()[0])
 
 
-def load(text: str | bytes | IO[bytes]) -> Any:
+def load(text: str | bytes) -> Any:
     """The one document in `text`, as dicts, lists, str, int, float, bool and None.
 
     Raises CanonicalError for anything but exactly one readable document.
     """
     try:
+        check_depth(text)
         loader = Loader(text)
         try:
             node = loader.get_single_node()
@@ -133,6 +140,46 @@ def load(text: str | bytes | IO[bytes]) -> Any:
         raise wrap_error(error) from error
     except (RecursionError, UnicodeError) as error:
         raise CanonicalError(str(error).splitlines()[0] if str(error) else "nested too deep") from error
+
+
+def check_depth(text: str | bytes) -> None:
+    """Raise CanonicalError when the documents in `text` nest deeper than MAX_DEPTH.
+
+    PyYAML's composer recurses in C: 100,000 brackets end the process with a segmentation fault, which nothing can catch. The
+    events come without recursion; but reading them costs as much as loading, so text that cannot nest that deep, by a quick look
+    at its brackets and its indentation, is let through at once.
+    """
+    raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    indentation = max((len(found) for found in _INDENTATION.findall(raw)), default=0)
+    if raw.count(b"[") + raw.count(b"{") + indentation < MAX_DEPTH and b"\0" not in raw:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                mark = event.start_mark
+                raise CanonicalError(
+                    f"nested deeper than {MAX_DEPTH} levels", line=mark.line + 1, column=mark.column + 1
+                )
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def check_depth(text: str | bytes) -> None:
+    """Raise CanonicalError when anything in `text` is nested deeper than MAX_DEPTH, yaml.YAMLError when it is no YAML.
+
+    To be called before composing. Events come from a state machine that does not recurse; this is a fifth of a load's time.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1
+                raise CanonicalError(f"nested deeper than {MAX_DEPTH} levels", line=line)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def check_aliases(root: yaml.Node | None) -> None:
