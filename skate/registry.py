@@ -2,14 +2,16 @@
 
 Nothing that matters lives only here: everything but the paths of keys can be rebuilt from one node's bundle. A context is a
 cluster's name. The file is replaced by rename, so a crash leaves the old one; `SKATECONFIG` and `--skateconfig` name
-another.
+another. Who changes it does so inside `edit`, which locks: two skate processes never lose each other's changes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,9 +52,23 @@ class ClusterEntry(_Model):
     drop_key: str = ""
     """The private key the drop account knows; made by `create node`, never the operator's own."""
     nodes: list[NodeEntry] = Field(default_factory=list)
+    pending: list[NodeEntry] = Field(default_factory=list)
+    """Nodes that `create node` is at work on, or was interrupted at: no members yet, but their subnets are taken."""
 
     def node(self, name: str) -> NodeEntry | None:
         return next((node for node in self.nodes if node.name == name), None)
+
+    def pending_node(self, name: str) -> NodeEntry | None:
+        return next((node for node in self.pending if node.name == name), None)
+
+    def put_node(self, entry: NodeEntry) -> None:
+        """Make `entry` a member, in place of an older one of that name, pending or not."""
+        self.pending = [node for node in self.pending if node.name != entry.name]
+        self.nodes = sorted([node for node in self.nodes if node.name != entry.name] + [entry], key=lambda n: n.name)
+
+    def put_pending(self, entry: NodeEntry) -> None:
+        others = [node for node in self.pending if node.name != entry.name]
+        self.pending = sorted([*others, entry], key=lambda n: n.name)
 
 
 class Registry(_Model):
@@ -122,9 +138,41 @@ def save(registry: Registry, path: Path) -> None:
         raise
 
 
-def free_subnet(cluster: ClusterEntry) -> str:
-    """The first /24 of the cluster's range (the very first left out) that no node has. Raises ConfigError if full."""
-    taken = [ipaddress.ip_network(node.subnet) for node in cluster.nodes]
+@contextlib.contextmanager
+def edit(path: Path) -> Iterator[Registry]:
+    """The registry at `path`, to be changed: saved when the block ends well and something changed.
+
+    An exclusive lock (beside the file, since the file itself is replaced) is held meanwhile, also between threads: so keep
+    the block short, and wait for no network in it. Raises ConfigError when it cannot be read or written.
+    """
+    import fcntl
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(path.parent / f".{path.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be changed: {error}", hint="name another with --skateconfig") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        registry = load(path)
+        before = registry.model_dump()
+        yield registry
+        if registry.model_dump() != before:
+            try:
+                save(registry, path)
+            except OSError as error:
+                raise ConfigError(f"{path} cannot be written: {error}") from error
+    finally:
+        os.close(lock)
+
+
+def free_subnet(cluster: ClusterEntry, *, avoid: Iterable[ipaddress.IPv4Network] = ()) -> str:
+    """The first /24 of the cluster's range (the very first left out) that no node has and that overlaps none of `avoid`.
+
+    Raises ConfigError if there is none.
+    """
+    taken = [ipaddress.ip_network(node.subnet) for node in [*cluster.nodes, *cluster.pending]]
+    taken += avoid
     candidates = ipaddress.ip_network(cluster.cidr).subnets(new_prefix=24)
     next(candidates)
     for candidate in candidates:

@@ -1,0 +1,158 @@
+"""The skatelet package: which one goes onto a host, and putting it there.
+
+Where it is looked for when `--deb` does not say: `packages/` beside the installed skate, then `build/` of a source checkout
+(where `make deb` puts it). Two packages are the same when version and inputs digest are: builds are reproducible.
+
+apt does the installing, because it brings podman and the rest. It is asked offline first: a host that has all dependencies
+needs no network, and package lists are only refreshed when it takes that.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import skate
+from skate.errors import ConfigError, NodeError
+from skate.nodesetup import hosts
+
+NAME = "skatelet"
+UPLOADS = "/var/cache/skate-setup"
+"""On the host, root's own: what an interrupted run leaves here the next one takes away."""
+_ROOT = Path(skate.__file__).resolve().parent
+_APT = (
+    *("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get", "-y", "-q"),
+    *("-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root"),
+    *("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"),
+)
+_APT_TIMEOUT = 1200.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A .deb of skatelet on this machine."""
+
+    path: Path
+    version: str
+    architecture: str
+    inputs: str = ""
+    """The digest of what it was built from."""
+    explicit: bool = False
+    """The user named it: it is installed even where a newer one is."""
+
+
+def places() -> tuple[Path, ...]:
+    """The directories that are searched, in order."""
+    return (_ROOT / "packages", _ROOT.parent / "build")
+
+
+def find(architecture: str) -> Package:
+    """The package for `architecture`. Raises ConfigError when there is none."""
+    for place in places():
+        found = sorted(place.glob(f"{NAME}_*_{architecture}.deb"), key=lambda path: path.stat().st_mtime)
+        if found:
+            return read(found[-1])
+    raise ConfigError(
+        f"there is no package of skatelet for {architecture}",
+        details=[f"searched: {', '.join(map(str, places()))}"],
+        hint="build it with `make deb` in a source checkout, or name one with --deb",
+    )
+
+
+def read(path: Path, *, explicit: bool = False) -> Package:
+    """What a .deb says of itself. Raises ConfigError when it is not one of skatelet's."""
+    try:
+        fields = _control(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="build one with `make deb`") from error
+    except (ValueError, KeyError, tarfile.TarError, EOFError) as error:
+        raise ConfigError(f"{path} is no Debian package that can be read: {error}") from error
+    if fields.get("Package") != NAME:
+        raise ConfigError(f"{path} is the package {fields.get('Package')}, not {NAME}")
+    return Package(
+        path=path,
+        version=fields.get("Version", ""),
+        architecture=fields.get("Architecture", ""),
+        inputs=fields.get("Skatelet-Inputs", ""),
+        explicit=explicit,
+    )
+
+
+async def install(host: hosts.Host, package: Package) -> None:
+    """Put `package` on `host`, with what it depends on. Raises NodeError with apt's last words."""
+    target = f"{UPLOADS}/{package.path.name}"
+    await host.run(["rm", "-rf", UPLOADS], root=True)
+    await host.run(["install", "-d", "-m", "0755", UPLOADS], root=True)
+    await hosts.put(host, package.path.read_bytes(), target)
+    try:
+        await _apt_install(host, target)
+    finally:
+        await host.run(["rm", "-rf", UPLOADS], root=True, check=False)
+
+
+async def mend(host: hosts.Host) -> None:
+    """Finish what an interrupted dpkg left half done; without this apt refuses to do anything."""
+    await host.run(
+        ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "--pending"],
+        root=True,
+        check=False,
+        timeout=_APT_TIMEOUT,
+    )
+
+
+async def is_newer(host: hosts.Host, installed: str, ours: str) -> bool:
+    """Whether version `installed` comes after `ours`, as dpkg orders them."""
+    result = await host.run(["dpkg", "--compare-versions", installed, "gt", ours], check=False)
+    return result.code == 0
+
+
+async def _apt_install(host: hosts.Host, target: str) -> None:
+    command = [*_APT, "install", "--no-install-recommends", "--reinstall", "--allow-downgrades", target]
+    first = await host.run(command, root=True, check=False, timeout=_APT_TIMEOUT)
+    if first.code == 0:
+        return
+    failed = first
+    if b"dpkg returned an error code" not in first.stderr:
+        refreshed = await host.run([*_APT, "update"], root=True, check=False, timeout=_APT_TIMEOUT)
+        failed = await host.run(command, root=True, check=False, timeout=_APT_TIMEOUT)
+        if failed.code == 0:
+            return
+        if refreshed.code != 0:
+            failed = hosts.Result(code=failed.code, stderr=failed.stderr + b"\n" + refreshed.stderr)
+    words = (failed.stdout + b"\n" + failed.stderr).decode(errors="replace").splitlines()
+    raise NodeError(
+        f"{host.name}: apt-get could not install skatelet (exit code {failed.code})",
+        details=[line for line in words if line.strip()][-12:],
+        hint=_apt_hint("\n".join(words)),
+    )
+
+
+def _apt_hint(words: str) -> str:
+    if "No space left" in words or "enough free space" in words:
+        return "the host's disk is full: make room under /var, and run the same command again"
+    if "Could not get lock" in words:
+        return "another apt is at work there: wait for it to end, and run the same command again"
+    if "unmet dependencies" in words or "Unable to locate" in words or "Unable to fetch" in words:
+        return "does the host reach its package mirror? try `apt-get update` there, and run the same command again"
+    return "mend what apt says there, and run the same command again"
+
+
+def _control(data: bytes) -> dict[str, str]:
+    """The fields of a .deb's control file. https://manpages.debian.org/deb.5"""
+    if not data.startswith(b"!<arch>\n"):
+        raise ValueError("it does not begin as an ar archive")
+    offset = 8
+    while offset + 60 <= len(data):
+        name = data[offset : offset + 16].decode("ascii", "replace").strip().rstrip("/")
+        size = int(data[offset + 48 : offset + 58])
+        body = data[offset + 60 : offset + 60 + size]
+        if name.startswith("control.tar"):
+            with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+                member = archive.extractfile("./control")
+                text = member.read().decode() if member else ""
+            return {match[1]: match[2].strip() for match in re.finditer(r"^([A-Za-z-]+):(.*)$", text, re.MULTILINE)}
+        offset += 60 + size + size % 2
+    raise ValueError("it was cut short")

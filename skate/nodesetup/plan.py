@@ -1,0 +1,63 @@
+"""What of a node is missing on a host. Pure: desired and observed in, steps out; none when the node is complete."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from skate.nodesetup import facts, package
+from skatelet.contract import bundle
+
+
+class Step(enum.Enum):
+    """In the order in which they are taken."""
+
+    MEND = "finish an interrupted dpkg"
+    PACKAGE = "install skatelet"
+    IDENTITY = "write the node's identity"
+    KEY = "let the drop key in"
+    UNITS = "enable skatelet's units"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desired:
+    """What a host should have to be a node."""
+
+    identity: bundle.NodeIdentity
+    package: package.Package
+    keep_installed: bool = False
+    """The host has a newer package than this machine; it stays."""
+    key_line: str = ""
+    """The drop key's line in authorized_keys; empty for a local node, which is reached without SSH."""
+
+
+def plan(desired: Desired, observed: facts.Facts) -> list[Step]:
+    steps = []
+    install = not _has_package(desired, observed)
+    if observed.dpkg_broken:
+        steps.append(Step.MEND)
+    if install:
+        steps.append(Step.PACKAGE)
+    if observed.identity != desired.identity:
+        steps.append(Step.IDENTITY)
+    if desired.key_line and not has_key(observed.authorized_keys, desired.key_line):
+        steps.append(Step.KEY)
+    if install or not observed.units_active:
+        steps.append(Step.UNITS)
+    return steps
+
+
+def has_key(authorized_keys: bytes, line: str) -> bool:
+    """Whether the key of `line` is among them, with exactly the options of `line`; comments do not count."""
+    wanted = line.split()[:3]
+    lines = authorized_keys.decode(errors="replace").splitlines()
+    return any(known.split()[:3] == wanted for known in lines)
+
+
+def _has_package(desired: Desired, observed: facts.Facts) -> bool:
+    if observed.package_state != "installed":
+        return False
+    if desired.keep_installed:
+        return True
+    ours = (desired.package.version, desired.package.inputs)
+    return (observed.package_version, observed.package_inputs) == ours
