@@ -70,6 +70,10 @@ def read(file: str, text: str) -> tuple[list[Document], list[str]]:
                 broken.append(_sentence(file, error, text))
             except yaml.YAMLError as error:
                 broken.append(_sentence(file, canonical.wrap_error(error), text))
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                # PyYAML's constructors raise all of these for an explicit tag that the value does not fit: `!!int abc`.
+                line = node.start_mark.line + 1 if node is not None else 1
+                broken.append(f"{file}:{line}: a value in this document does not fit its tag (!!…)")
             else:
                 whole = Document(file=file, number=number if len(nodes) > 1 else 0, data=data, node=node)
                 documents += _flatten(whole)
@@ -81,8 +85,6 @@ def read(file: str, text: str) -> tuple[list[Document], list[str]]:
         return [], [_sentence(file, canonical.wrap_error(error), text, error)]
     except RecursionError:
         return [], [f"{file}: nested too deep"]
-    except (ValueError, OverflowError) as error:
-        return [], [f"{file}: {error}"]
     return documents, broken
 
 

@@ -28,9 +28,6 @@ _FLOAT = re.compile(
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 MAX_ALIASES = 100
 """More aliases than this in one document is refused: nested aliases grow exponentially when followed."""
-MAX_DEPTH = 100
-"""Deeper nesting than this is refused. libyaml's composer recurses on the C stack and checks nothing: 200 000 opening
-brackets ended the process with a segmentation fault."""
 
 MAX_DEPTH = 200
 _INDENTATION = re.compile(rb"^[-?:&!\w \t]*", re.MULTILINE)
@@ -162,22 +159,6 @@ def check_depth(text: str | bytes) -> None:
                 raise CanonicalError(
                     f"nested deeper than {MAX_DEPTH} levels", line=mark.line + 1, column=mark.column + 1
                 )
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def check_depth(text: str | bytes) -> None:
-    """Raise CanonicalError when anything in `text` is nested deeper than MAX_DEPTH, yaml.YAMLError when it is no YAML.
-
-    To be called before composing. Events come from a state machine that does not recurse; this is a fifth of a load's time.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                line = event.start_mark.line + 1
-                raise CanonicalError(f"nested deeper than {MAX_DEPTH} levels", line=line)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
