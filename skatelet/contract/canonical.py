@@ -156,9 +156,7 @@ def check_depth(text: str | bytes) -> None:
             depth += 1
             if depth > MAX_DEPTH:
                 mark = event.start_mark
-                raise CanonicalError(
-                    f"nested deeper than {MAX_DEPTH} levels", line=mark.line + 1, column=mark.column + 1
-                )
+                raise CanonicalError(f"nested deeper than {MAX_DEPTH} levels", line=mark.line + 1 if mark else 0)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

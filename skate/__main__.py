@@ -1,0 +1,5 @@
+"""`python -m skate` is `skate`."""
+
+from skate.cli.main import main
+
+main()
