@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from skate import catalogue, workloads
+from skate import catalogue, printers, workloads
 from skatelet.contract import bundle, status
 
 Object = dict[str, Any]
@@ -282,7 +282,7 @@ def _deployment(key: catalogue.Key, entry: bundle.CatalogueObject, every: Iterab
         if pod["metadata"].get("namespace") == key[1]
         and any(ref["name"] == key[2] for ref in pod["metadata"].get("ownerReferences", ()))
     ]
-    ready = [pod for pod in mine if is_ready(pod)]
+    ready = [pod for pod in mine if printers.is_ready(pod)]
     updated = [pod for pod in mine if pod["metadata"]["name"] in current and pod["status"]["phase"] != "Pending"]
     desired = workload.demand.replicas
     available = "True" if len(ready) >= desired else "False"
@@ -296,7 +296,3 @@ def _deployment(key: catalogue.Key, entry: bundle.CatalogueObject, every: Iterab
             "conditions": [{"type": "Available", "status": available}],
         }
     }
-
-
-def is_ready(pod: Object) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))

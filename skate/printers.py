@@ -89,10 +89,14 @@ def pod_reason(pod: Object) -> str:
         elif container["ready"] and "running" in container["state"]:
             running = True
     if reason == "Completed" and running:
-        reason = "Running"
+        reason = "Running" if is_ready(pod) else "NotReady"
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating"
     return "Unknown" if state.get("reason") == "NodeLost" else str(reason)
+
+
+def is_ready(pod: Object) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
 
 
 def _restarts(pod: Object, now: datetime.datetime) -> str:
