@@ -6,6 +6,7 @@ point. A create that fails deletes what it has made, and reports the failure.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -57,7 +58,10 @@ def create(
     """
     host.require_root()
     host.require_tools()
+    host.require_cgroup2()
     chosen = spread_releases(list(releases), nodes)
+    for release in chosen:
+        rootfs.require(release)
     path = registry_path or registry.default_path()
     if not bare:
         _require_free_context(name, path)
@@ -151,29 +155,31 @@ def _side_by_side(action: Callable[[node.Node], None], nodes: Sequence[node.Node
 
 
 def _set_up(fleet: Fleet, path: Path, deb: Path | None, *, progress: host.Progress) -> None:
-    """Make the nodes skate's, by the same code that users run on their hosts; one after another, for the registry's sake."""
+    """Make the nodes skate's, side by side, by the same code that users run on their hosts."""
     from skate.nodesetup import cluster as cluster_setup
     from skate.nodesetup import node as node_setup
+    from skate.nodesetup import request as node_request
 
-    progress(f"creating the cluster {fleet.name} in {path}")
     cluster_setup.create_cluster(registry_path=path, name=fleet.name, cidr=registry.DEFAULT_CIDR, progress=progress)
-    for item in fleet.nodes:
-        progress(f"setting up {item.name}")
-        request = node_setup.NodeRequest(
+    # The first /24 of the range is never a node's; giving each its own here keeps their order, whoever is ready first.
+    subnets = list(ipaddress.ip_network(registry.DEFAULT_CIDR).subnets(new_prefix=24))[1:]
+    order = {item.name: index for index, item in enumerate(fleet.nodes)}
+
+    def set_up(item: node.Node) -> None:
+        request = node_request.NodeRequest(
             cluster=fleet.name,
             name=item.name,
             host=item.address,
             port=item.port,
             user="root",
             key=str(item.key),
-            peer_host="",
-            subnet="",
+            subnet=str(subnets[order[item.name]]),
             deb=deb,
             accept_host_key=item.host_key,
-            local=False,
-            labels={},
         )
-        node_setup.create_node(request, registry_path=path, progress=progress)
+        node_setup.create_node(request, registry_path=path, progress=lambda text: progress(f"{item.name}: {text}"))
+
+    _side_by_side(set_up, fleet.nodes)
 
 
 def load(name: str = DEFAULT_NAME) -> Fleet:
@@ -238,12 +244,13 @@ def _end(item: node.Node) -> None:
 
 
 def _forget_context(path: Path, sandbox: state.Sandbox) -> None:
-    """Take the sandbox's cluster out of the registry; a cluster of that name that is not the sandbox's stays."""
+    """Take the sandbox's cluster and its drop key away; a cluster of that name that is not the sandbox's stays."""
     if not sandbox.registry or not path.exists():
         return
-    known = registry.load(path)
-    cluster = known.cluster(sandbox.name)
-    if cluster is None or any(Path(entry.key) != sandbox.key for entry in cluster.nodes):
-        return
-    known.remove_cluster(sandbox.name)
-    registry.save(known, path)
+    with registry.edit(path) as content:
+        cluster = content.cluster(sandbox.name)
+        if cluster is None or any(Path(entry.key) != sandbox.key for entry in [*cluster.nodes, *cluster.pending]):
+            return
+        content.remove_cluster(sandbox.name)
+    if cluster.drop_key and Path(cluster.drop_key).parent == path.absolute().parent / "keys":
+        Path(cluster.drop_key).unlink(missing_ok=True)

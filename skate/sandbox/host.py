@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from skate.errors import SkateError
+from skate.sandbox import launcher
 
 Progress = Callable[[str], None]
 """Is told, in a few words, what is being done now."""
@@ -64,6 +65,14 @@ def require_tools() -> None:
             f"this machine lacks {', '.join(sorted(missing))}",
             hint=f"apt-get install {' '.join(sorted(set(missing.values())))}",
         )
+
+
+def require_cgroup2() -> None:
+    """Raises SkateError when this machine has no cgroup v2 at all, which systemd in the nodes needs."""
+    try:
+        launcher.unified_mount()
+    except FileNotFoundError as error:
+        raise SkateError(str(error), hint="mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified") from error
 
 
 def os_release(root: Path = Path("/")) -> dict[str, str]:

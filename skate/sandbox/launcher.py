@@ -43,12 +43,12 @@ def current_cgroup() -> Path:
 
 
 def unified_mount() -> Path:
-    """Where cgroup v2 is mounted on this machine (a hybrid one has it beside the v1 hierarchies)."""
+    """Where cgroup v2 is mounted on this machine (a hybrid one has it beside the v1 hierarchies). Raises FileNotFoundError."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         fields = line.split()
         if fields[2] == "cgroup2":
             return Path(fields[1])
-    raise SystemExit("launcher: no cgroup2 file system is mounted on this machine")
+    raise FileNotFoundError("no cgroup2 file system is mounted on this machine")
 
 
 def prepare(own: Path) -> Path:

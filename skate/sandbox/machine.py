@@ -2,8 +2,9 @@
 
     init ─ launcher ─ systemd-nspawn ─ the node's PID 1 ("leader") ─ everything in the node
 
-Nothing is remembered. The launcher and systemd-nspawn are found by their argument `--directory=ROOT`, which no other process has,
-and the leader is systemd-nspawn's child. So there is no stale process id to kill somebody else by, after a crash or a reboot.
+Nothing is remembered: what belongs to a node is what is in its cgroup, or has its argument `--directory=ROOT`, which no other
+process has (the launcher begins outside of the cgroup). So there is no stale process id to kill somebody else by, after a crash
+or a reboot of the machine. The tree of processes would not do: a leader whose systemd-nspawn is killed lives on, as init's child.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Machine:
 
 def boot(machine: Machine) -> None:
     """Start the node's processes in a session of their own, so that they outlive the caller. Does not wait for the boot."""
-    with_systemd = Path("/run/systemd/system").is_dir()
-    cgroup = "" if with_systemd else str(_plain_cgroup(machine))
+    with_systemd = _systemd_runs()
+    cgroup = "" if with_systemd else str(_cgroup(machine))
     argv = ["setsid", "--fork", *(_scope(machine) if with_systemd else [])]
     argv += ["unshare", "--mount", "--propagation=slave", "--"]
     argv += [sys.executable, "-I", "-S", launcher.__file__, str(machine.lower)]
@@ -76,14 +77,20 @@ def boot(machine: Machine) -> None:
         )
 
 
+def _systemd_runs() -> bool:
+    return Path("/run/systemd/system").is_dir()
+
+
+def _cgroup(machine: Machine) -> Path:
+    """The node's cgroup, whether it is there or not."""
+    top = launcher.unified_mount()
+    return top / "machine.slice" / f"{machine.unit}.scope" if _systemd_runs() else top / machine.unit
+
+
 def _scope(machine: Machine) -> list[str]:
     """Without a scope of its own a node would be part of the login session, and end with it."""
     argv = ["systemd-run", "--quiet", "--scope", "--collect", f"--unit={machine.unit}", "--slice=machine.slice"]
     return [*argv, "--property=Delegate=yes", "--property=TasksMax=16384"]
-
-
-def _plain_cgroup(machine: Machine) -> Path:
-    return launcher.unified_mount() / machine.unit
 
 
 def _nspawn(machine: Machine) -> list[str]:
@@ -108,23 +115,13 @@ def _nspawn(machine: Machine) -> list[str]:
 
 
 def processes(machine: Machine) -> list[int]:
-    """The launcher and systemd-nspawn of this node, oldest first; empty when it is off."""
+    """Every process of the node, the launcher and systemd-nspawn included; empty when it is off."""
+    return sorted({*_launching(machine), *_in_cgroup(machine)})
+
+
+def _launching(machine: Machine) -> list[int]:
     wanted = f"--directory={machine.root}".encode()
-    return sorted(pid for pid in _all_pids() if wanted in _arguments(pid))
-
-
-def leader(machine: Machine) -> int | None:
-    """The node's PID 1 as this machine numbers it; None when the node is off or only just starting."""
-    found = processes(machine)
-    for pid in found:
-        for child in _children(pid):
-            if child not in found and _is_first_of_its_namespace(child):
-                return child
-    return None
-
-
-def _all_pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and wanted in _arguments(int(name))]
 
 
 def _arguments(pid: int) -> list[bytes]:
@@ -134,39 +131,43 @@ def _arguments(pid: int) -> list[bytes]:
         return []
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+def _in_cgroup(machine: Machine) -> list[int]:
+    found: list[int] = []
+    for path, _, _ in os.walk(_cgroup(machine)):
+        # A cgroup may go while it is looked at.
+        with contextlib.suppress(OSError):
+            found.extend(int(pid) for pid in Path(path, "cgroup.procs").read_text().split())
+    return found
 
 
-def _is_first_of_its_namespace(pid: int) -> bool:
+def leader(machine: Machine) -> int | None:
+    """The node's PID 1 as this machine numbers it; None when the node is off or only just starting."""
+    return next((pid for pid in _in_cgroup(machine) if _is_leader(pid)), None)
+
+
+def _is_leader(pid: int) -> bool:
+    """Whether it is the first process of a namespace right below this machine's (containers' are further below)."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
     numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
-    return len(numbers) > 1 and numbers[-1] == "1"
+    return len(numbers) == 2 and numbers[1] == "1"
 
 
 def kill(machine: Machine) -> None:
-    """End the node at once, as a power loss does: SIGKILL to all its processes. Nothing happens when it is off.
+    """End the node at once, as a power loss does: SIGKILL to all its processes. Nothing happens when it is off."""
+    wait_until(lambda: _killed(machine), seconds=30, what=f"the processes of {machine.hostname} to end")
+    _remove_cgroup(machine)
 
-    The launcher goes first, lest it take the end for a reboot; the leader takes everything in the node with it.
-    """
-    found = processes(machine)
-    first = leader(machine)
-    for pid in [*found[:1], *([first] if first else []), *found[1:]]:
+
+def _killed(machine: Machine) -> bool:
+    for pid in _launching(machine):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: gone(machine, first), seconds=30, what=f"the processes of {machine.hostname} to end")
-    remove_cgroup(machine)
-
-
-def gone(machine: Machine, leader_pid: int | None) -> bool:
-    """Whether nothing of the node is left running."""
-    return not processes(machine) and (leader_pid is None or not Path(f"/proc/{leader_pid}/ns/pid").exists())
+    with contextlib.suppress(FileNotFoundError):
+        (_cgroup(machine) / "cgroup.kill").write_text("1")
+    return not processes(machine)
 
 
 def stop(machine: Machine, *, seconds: float) -> None:
@@ -179,28 +180,27 @@ def stop(machine: Machine, *, seconds: float) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(first, signal.SIGRTMIN + 4)
     wait_until(
-        lambda: gone(machine, first),
+        lambda: not processes(machine),
         seconds=seconds,
         what=f"{machine.hostname} to shut down",
         hint="`skate sandbox kill` ends it at once",
     )
-    remove_cgroup(machine)
+    _remove_cgroup(machine)
 
 
-def remove_cgroup(machine: Machine) -> None:
-    """Remove what the node left of its cgroup, where there is no systemd to do it."""
-    if Path("/run/systemd/system").is_dir():
-        return
-    top = _plain_cgroup(machine)
-    for path, _, _ in os.walk(top, topdown=False):
-        # Processes that are just ending keep theirs a moment longer.
-        wait_until(lambda path=path: _removed(Path(path)), seconds=10, what=f"{path} to be empty")  # type: ignore[misc]
+def _remove_cgroup(machine: Machine) -> None:
+    """Remove the node's empty cgroup; where there is a systemd, it does so, and it is waited for."""
+    top = _cgroup(machine)
+    wait_until(lambda: _removed(top), seconds=10, what=f"{top} to be empty")
 
 
-def _removed(cgroup: Path) -> bool:
-    with contextlib.suppress(OSError):
-        cgroup.rmdir()
-    return not cgroup.exists()
+def _removed(top: Path) -> bool:
+    if not _systemd_runs():
+        for path, _, _ in os.walk(top, topdown=False):
+            # Processes that are just ending keep theirs a moment longer.
+            with contextlib.suppress(OSError):
+                Path(path).rmdir()
+    return not top.exists()
 
 
 def console_tail(machine: Machine, lines: int = 15) -> list[str]:

@@ -74,11 +74,19 @@ def key(release: str) -> str:
     return f"{release}-{platform.machine()}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
+def is_cached(release: str) -> bool:
+    return (state.cache() / key(release)).is_dir()
+
+
+def require(release: str) -> None:
+    """Raises SkateError when `release` is not in the cache and cannot be built on this machine."""
+    if not is_cached(release):
+        mirrors.require_keyring(release)
+
+
 def ensure(releases: list[str], *, progress: host.Progress) -> None:
     """Build what is missing in the cache of `releases`, side by side. Raises SkateError when a build fails."""
-    wanted = [release for release in dict.fromkeys(releases) if not (state.cache() / key(release)).is_dir()]
-    for release in wanted:
-        mirrors.require_keyring(release)
+    wanted = [release for release in dict.fromkeys(releases) if not is_cached(release)]
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
         list(pool.map(lambda release: _build(release, progress=progress), wanted))
 

@@ -109,7 +109,7 @@ def load(name: str) -> Sandbox | None:
 
 
 def require(name: str) -> Sandbox:
-    """The finished sandbox of that name. Raises SkateError when there is none."""
+    """The sandbox of that name. Raises SkateError when there is none."""
     sandbox = load(name)
     if sandbox is None:
         known = ", ".join(names()) or "none"
