@@ -77,17 +77,19 @@ def without(before: Catalogue, keys: Collection[Key]) -> Catalogue:
     return replace(before, objects=kept)
 
 
-def place(before: Catalogue, statuses: Mapping[str, Status], reachable: Collection[str]) -> Catalogue:
+def place(
+    before: Catalogue, former: Catalogue, statuses: Mapping[str, Status], reachable: Collection[str]
+) -> Catalogue:
     """Schedule every instance. Raises ScheduleError with every instance that fits nowhere.
 
-    `statuses` are by node name; a node without one is taken to have room. Instances go to `reachable` nodes only; what
+    `former` is the catalogue that stands: names and addresses in it that are given up now rest for one generation. `statuses` are by node name; a node without one is taken to have room. Instances go to `reachable` nodes only; what
     stands on others stays there.
     """
     parsed = {key: workloads.from_manifest(item.manifest) for key, item in before.objects.items()}
     schedule = scheduling.schedule(
         nodes=[_node(node, statuses.get(node.name), node.name in reachable) for node in before.nodes.values()],
         workloads=[workload.demand for workload in parsed.values() if workload is not None],
-        previous=placed(before),
+        previous=placed(former),
         ready=frozenset(
             (item.namespace, item.name) for status in statuses.values() for item in status.instances if item.ready
         ),

@@ -181,10 +181,15 @@ def with_registered_nodes(current: catalogue.Catalogue, target: session.Session)
     return catalogue.with_nodes(current, [session.node_of(entry) for entry in target.cluster.nodes])
 
 
-def placed_anew(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
-    """The catalogue with every instance scheduled on the nodes as they are now."""
+def placed_anew(
+    changed: catalogue.Catalogue, former: catalogue.Catalogue, target: session.Session
+) -> catalogue.Catalogue:
+    """The changed catalogue with every instance scheduled on the nodes as they are now."""
     return catalogue.place(
-        current, session.statuses(target), {view.entry.name for view in target.reachable if view.status is not None}
+        changed,
+        former,
+        session.statuses(target),
+        {view.entry.name for view in target.reachable if view.status is not None},
     )
 
 

@@ -69,7 +69,10 @@ def pod_of(workload: Workload, instance: str) -> dict[str, Any]:
     metadata = dict(pod.get("metadata") or {})
     metadata |= {"name": instance, "namespace": workload.demand.namespace}
     if workload.demand.kind == "Deployment":
-        metadata["labels"] = {**(metadata.get("labels") or {}), TEMPLATE_HASH: instance.rsplit("-", 2)[1]}
+        metadata["labels"] = {
+            **(metadata.get("labels") or {}),
+            TEMPLATE_HASH: scheduling.template_hash(workload.demand.hash),
+        }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
 
 

@@ -66,7 +66,7 @@ async def _apply(
         base = deploying.with_registered_nodes(current, target)
         applied = catalogue.with_manifests(base, objects, now=moment)
         _check_namespaces(applied, keys)
-        return deploying.placed_anew(applied, target)
+        return deploying.placed_anew(applied, current, target)
 
     def announce(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
         suffix = " (server dry run)" if settings.dry_run else ""

@@ -1,15 +1,7 @@
 """Which address an instance gets.
 
 Every node owns a subnet, and each instance one address in it, chosen here, so that every node can know every address without
-asking anybody. Of a /24 (10.66.1.0/24):
-
-    .0              the network
-    .1              the gateway: the node itself
-    .2   to .239    instances
-    .240 to .255    podman's own allocations (`podman run` without --ip), and the broadcast address
-
-A smaller subnet leaves podman a quarter: of a /28 instances have .2 to .11. 238 addresses are enough to replace at once all of
-the 110 pods that a kubelet would allow, old beside new.
+asking anybody. Which part of the subnet that is, says skatelet.contract.subnets.
 
 Addresses are handed out upwards from the highest one that was in use on the node, and from the start again at the end: an
 address that was just freed is the last to be used again, so nobody's stale connection or DNS answer meets a stranger.
@@ -20,31 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-FIRST = 2
-"""Offset of the first address an instance may have: after the network's and the gateway's."""
-PODMAN = 16
-"""How many addresses at the end of the subnet are podman's own (with the broadcast address); at most a quarter of it."""
-
-
-def instance_range(subnet: str) -> range:
-    """The addresses in `subnet` that instances may have, as integers. Raises ValueError for what is no IPv4 subnet."""
-    network = ipaddress.IPv4Network(subnet)
-    start = int(network.network_address)
-    return range(start + FIRST, start + network.num_addresses - _reserved(network))
-
-
-def podman_range(subnet: str) -> str:
-    """The part of `subnet` that podman may allocate from by itself, as CIDR: what `podman network create --ip-range` wants."""
-    network = ipaddress.IPv4Network(subnet)
-    reserved = _reserved(network)
-    if not reserved:
-        raise ValueError(f"{subnet} is too small for podman to have addresses of its own")
-    start = int(network.broadcast_address) - reserved + 1
-    return f"{ipaddress.IPv4Address(start)}/{33 - reserved.bit_length()}"
-
-
-def _reserved(network: ipaddress.IPv4Network) -> int:
-    return min(PODMAN, network.num_addresses // 4)
+from skatelet.contract import subnets
 
 
 def _number(address: str) -> int | None:
@@ -59,7 +27,7 @@ class Pool:
 
     def __init__(self, subnet: str, avoid: Iterable[str]) -> None:
         """`avoid`: addresses in use, of this subnet or not (what is no IPv4 address is passed over): no new instance gets one."""
-        self._range = instance_range(subnet)
+        self._range = subnets.instance_range(subnet)
         numbers = (_number(address) for address in avoid)
         self._avoid = {number for number in numbers if number is not None and number in self._range}
         self._held: set[int] = set()

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from skate import scheduling
-from skate.scheduling import addresses, filters
+from skate.scheduling import filters
+from skatelet.contract import subnets
 
 NODES = ("n1", "n2", "n3", "n4")
 SUBNETS = dict(zip(NODES, ("10.66.1.0/24", "10.66.2.0/28", "10.66.4.0/22", "10.66.8.0/27"), strict=True))
@@ -264,7 +265,7 @@ def test_names_and_addresses_are_nobody_elses(cluster):
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", placed.instance)
         assert bool(placed.address) != known[placed.workload].host_network
         if placed.address:
-            assert int(ipaddress.IPv4Address(placed.address)) in addresses.instance_range(SUBNETS[placed.node])
+            assert int(ipaddress.IPv4Address(placed.address)) in subnets.instance_range(SUBNETS[placed.node])
 
 
 @checked
@@ -324,9 +325,7 @@ def holds(reason, node, workload, here, cluster):
     labels = {"kubernetes.io/hostname": node.name, **node.labels}
     used = {placed.address for placed, _ in here} | node.occupied
     used |= {placed.address for placed in cluster["previous"] if placed.node == node.name}
-    free = [
-        number for number in addresses.instance_range(node.subnet) if str(ipaddress.IPv4Address(number)) not in used
-    ]
+    free = [number for number in subnets.instance_range(node.subnet) if str(ipaddress.IPv4Address(number)) not in used]
     return {
         filters.UNSCHEDULABLE: node.unschedulable,
         filters.UNREACHABLE: not node.reachable,

@@ -12,6 +12,7 @@ import pytest
 
 from skate import scheduling
 from skate.scheduling import addresses, ledger, names, scores, surplus
+from skatelet.contract import subnets
 
 WEB = scheduling.Key("Deployment", "default", "web")
 
@@ -42,9 +43,9 @@ def node(name="n1", subnet="10.66.1.0/24", **changes):
     ],
 )
 def test_gateway_instances_and_podman_share_a_subnet_without_overlap(subnet, first, last, podman):
-    found = addresses.instance_range(subnet)
+    found = subnets.instance_range(subnet)
     assert (str(ipaddress.IPv4Address(found[0])), str(ipaddress.IPv4Address(found[-1]))) == (first, last)
-    assert addresses.podman_range(subnet) == podman
+    assert subnets.podman_range(subnet) == podman
     rest = ipaddress.IPv4Network(podman)
     assert found.stop == int(rest.network_address)
     assert rest.broadcast_address == ipaddress.IPv4Network(subnet).broadcast_address
@@ -52,7 +53,7 @@ def test_gateway_instances_and_podman_share_a_subnet_without_overlap(subnet, fir
 
 def test_a_subnet_too_small_for_podman_has_no_range_for_it():
     with pytest.raises(ValueError, match="too small"):
-        addresses.podman_range("10.66.1.0/31")
+        subnets.podman_range("10.66.1.0/31")
 
 
 def test_addresses_are_given_upwards_and_from_the_start_again_until_none_is_left():
