@@ -7,11 +7,12 @@ registry: no member yet, but nobody else gets its subnet, and a run that goes on
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 
 from skate import registry
 from skate.errors import ConfigError, NodeError
-from skate.nodesetup import arguments, dropkey, facts
+from skate.nodesetup import arguments, facts
 from skate.nodesetup.request import NodeRequest
 from skatelet.contract import bundle
 
@@ -39,7 +40,7 @@ def resolve(request: NodeRequest, cluster: registry.ClusterEntry) -> registry.No
         host=host,
         port=request.port or (same.port if same else 22),
         user=request.user or (same.user if same else "root"),
-        key=request.key or (same.key if same else ""),
+        key=os.path.abspath(os.path.expanduser(request.key)) if request.key else same.key if same else "",
         peer_host=request.peer_host or (same.peer_host if same else ""),
         subnet=request.subnet or (same.subnet if same else ""),
         host_key=same.host_key if same else "",
@@ -57,8 +58,9 @@ def resolve(request: NodeRequest, cluster: registry.ClusterEntry) -> registry.No
 
 def reserve(
     entry: registry.NodeEntry, *, cluster: str, registry_path: Path, observed: facts.Facts
-) -> tuple[registry.NodeEntry, Path]:
-    """Give `entry` its subnet and reserve it in the registry. Returns it, and the path of the cluster's drop key.
+) -> tuple[registry.NodeEntry, Path | None]:
+    """Give `entry` its subnet and reserve it in the registry. Returns it, and the path of the cluster's drop key, which a local
+    node has no use for (None).
 
     Raises NodeError or ConfigError when the host belongs to another node, or when the subnet is not free.
     """
@@ -77,8 +79,11 @@ def reserve(
         chosen = entry.model_copy(update={"subnet": subnet, "peer_host": peer_host})
         if current.node(entry.name) is None:
             current.put_pending(chosen)
-        key = dropkey.ensure(content, cluster, registry_path=registry_path)
-    return chosen, key
+        if chosen.local:
+            return chosen, None
+        from skate.nodesetup import dropkey
+
+        return chosen, dropkey.ensure(content, cluster, registry_path=registry_path)
 
 
 def _contradictions(entry: registry.NodeEntry, cluster: registry.ClusterEntry) -> list[str]:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from skate import drops, registry
 from skate.errors import NodeError
-from skate.nodesetup import dropkey, facts, hosts, membership, package, plan
+from skate.nodesetup import facts, hosts, membership, package, plan
 from skate.nodesetup.request import NodeRequest
 from skatelet.contract import bundle, canonical, drop, status
 
@@ -104,7 +104,7 @@ async def _set_up(work: _Work, host: hosts.Host) -> bool:
         ),
         package=chosen[0],
         keep_installed=chosen[1],
-        key_line="" if entry.local else dropkey.line(key),
+        key_line=_key_line(key) if key else "",
     )
     steps = plan.plan(desired, observed)
     if steps:
@@ -114,6 +114,12 @@ async def _set_up(work: _Work, host: hosts.Host) -> bool:
         await _take(step, work, host, desired, observed)
     await _await_status(work, host, entry, key, changed=bool(steps))
     return _register(work, entry) or bool(steps)
+
+
+def _key_line(key: Path) -> str:
+    from skate.nodesetup import dropkey
+
+    return dropkey.line(key)
 
 
 async def _choose_package(work: _Work, host: hosts.Host, observed: facts.Facts) -> tuple[package.Package, bool]:
@@ -152,11 +158,13 @@ async def _take(step: plan.Step, work: _Work, host: hosts.Host, desired: plan.De
             await host.run(["systemctl", "enable", "--now", *facts.UNITS], root=True)
 
 
-async def _await_status(work: _Work, host: hosts.Host, entry: registry.NodeEntry, key: Path, *, changed: bool) -> None:
+async def _await_status(
+    work: _Work, host: hosts.Host, entry: registry.NodeEntry, key: Path | None, *, changed: bool
+) -> None:
     """Look through the drop, as every deploy will, until the node says there who it is; wake skatelet when it has not."""
     work.progress("looking through the drop")
     try:
-        async with drops.connect(entry, drop_key=str(key), timeout=DROP_TIMEOUT) as connected:
+        async with drops.connect(entry, drop_key=str(key or ""), timeout=DROP_TIMEOUT) as connected:
             reading = await connected.read_all()
             if not changed and _speaks_for(reading.status, work.cluster, entry.name):
                 return

@@ -9,6 +9,7 @@ needs no network, and package lists are only refreshed when it takes that.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import tarfile
@@ -23,9 +24,10 @@ NAME = "skatelet"
 UPLOADS = "/var/cache/skate-setup"
 """On the host, root's own: what an interrupted run leaves here the next one takes away."""
 _ROOT = Path(skate.__file__).resolve().parent
+_LOCK_TIMEOUT = 120
 _APT = (
     *("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get", "-y", "-q"),
-    *("-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root"),
+    *("-o", f"DPkg::Lock::Timeout={_LOCK_TIMEOUT}", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root"),
     *("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"),
 )
 _APT_TIMEOUT = 1200.0
@@ -94,13 +96,19 @@ async def install(host: hosts.Host, package: Package) -> None:
 
 
 async def mend(host: hosts.Host) -> None:
-    """Finish what an interrupted dpkg left half done; without this apt refuses to do anything."""
-    await host.run(
-        ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "--pending"],
-        root=True,
-        check=False,
-        timeout=_APT_TIMEOUT,
-    )
+    """Finish what an interrupted dpkg left half done; without this apt refuses to do anything.
+
+    The interrupted one may still be at work there, since it does not end with its connection: then it is waited for. What
+    cannot be finished is left to apt, which says why.
+    """
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "--pending"]
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _LOCK_TIMEOUT
+    while loop.time() < deadline:
+        done = await host.run(command, root=True, check=False, timeout=_APT_TIMEOUT)
+        if b"lock" not in done.stderr:
+            return
+        await asyncio.sleep(1)
 
 
 async def is_newer(host: hosts.Host, installed: str, ours: str) -> bool:

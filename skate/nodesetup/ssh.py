@@ -21,8 +21,11 @@ from skate.errors import NodeError
 from skate.nodesetup import hostkey, hosts
 
 CONNECT_TIMEOUT = 15.0
-_SESSIONS = 8
-"""Commands at the same time. sshd's MaxSessions is 10 unless configured."""
+_SESSIONS = 5
+"""Commands at the same time. sshd's MaxSessions is 10 unless configured, and it counts a session until it has reaped its
+process, which is after the client has seen its end: with 8 at a time an eleventh was refused at once."""
+_REFUSALS = 20
+_REFUSAL_WAIT = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,7 @@ class Ssh:
         line = shlex.join(hosts.command(argv, root=root, sudo=self._account.user != "root"))
         try:
             async with self._sessions, asyncio.timeout(timeout):
-                done = await self._connection.run(line, input=stdin, encoding=None, check=False)
+                done = await self._run(line, stdin)
         except TimeoutError:
             raise hosts.timed_out(self.name, argv, timeout) from None
         except (asyncssh.Error, OSError) as error:
@@ -81,6 +84,14 @@ class Ssh:
         code = done.returncode if done.returncode is not None else 255
         result = hosts.Result(code=code, stdout=_bytes(done.stdout), stderr=_bytes(done.stderr))
         return hosts.checked(self.name, argv, result, check)
+
+    async def _run(self, line: str, stdin: bytes) -> asyncssh.SSHCompletedProcess:
+        """Run `line`; a session that sshd refuses to open has run nothing, and is asked for again."""
+        for _ in range(_REFUSALS):
+            with contextlib.suppress(asyncssh.ChannelOpenError):
+                return await self._connection.run(line, input=stdin, encoding=None, check=False)
+            await asyncio.sleep(_REFUSAL_WAIT)
+        return await self._connection.run(line, input=stdin, encoding=None, check=False)
 
 
 @contextlib.asynccontextmanager
