@@ -82,8 +82,9 @@ def place(
 ) -> Catalogue:
     """Schedule every instance. Raises ScheduleError with every instance that fits nowhere.
 
-    `former` is the catalogue that stands: names and addresses in it that are given up now rest for one generation. `statuses` are by node name; a node without one is taken to have room. Instances go to `reachable` nodes only; what
-    stands on others stays there.
+    `former` is the catalogue that stands: names and addresses in it that are given up now rest for one generation. `statuses`
+    are by node name; a node without one is taken to have room. Instances go to `reachable` nodes only; what stands on others
+    stays there.
     """
     parsed = {key: workloads.from_manifest(item.manifest) for key, item in before.objects.items()}
     schedule = scheduling.schedule(
