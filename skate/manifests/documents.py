@@ -71,14 +71,15 @@ def read(file: str, text: str) -> tuple[list[Document], list[str]]:
             except yaml.YAMLError as error:
                 broken.append(_sentence(file, canonical.wrap_error(error), text))
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                # PyYAML's constructors raise all of these for an explicit tag that the value does not fit: `!!int abc`.
+                # PyYAML's constructors raise all of these for a value that its tag does not fit (`!!int abc`), and int() for
+                # one of more than 4300 digits. None says where.
                 line = node.start_mark.line + 1 if node is not None else 1
-                broken.append(f"{file}:{line}: a value in this document does not fit its tag (!!…)")
+                broken.append(
+                    f"{file}:{line}: a value in this document does not fit its tag (!!…), or is too long a number"
+                )
             else:
                 whole = Document(file=file, number=number if len(nodes) > 1 else 0, data=data, node=node)
                 documents += _flatten(whole)
-    except canonical.CanonicalError as error:
-        return [], [_sentence(file, error, text)]
     except canonical.CanonicalError as error:
         return [], [_sentence(file, error, text)]
     except yaml.YAMLError as error:
@@ -126,5 +127,7 @@ def _sentence(file: str, error: canonical.CanonicalError, text: str, cause: Exce
     if not line and isinstance(position, int):
         # A ReaderError counts in bytes of UTF-8.
         line = text.encode()[:position].count(b"\n") + 1
+    # What is missing at the end is missed by libyaml one line after the last.
+    line = min(line, len(text.splitlines()) or 1)
     place = f"{file}:{line}" if line else file
     return f"{place}: {error.message}"

@@ -8,6 +8,7 @@ trailing newline through.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -117,8 +118,6 @@ def env_name(value: str) -> list[str]:
 
 
 def ip_address(value: str) -> list[str]:
-    import ipaddress
-
     try:
         ipaddress.ip_address(value)
     except ValueError:

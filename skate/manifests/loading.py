@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 from pydantic import ValidationError
 
 from skate.errors import ManifestError
-from skate.manifests import documents, known_kinds, models, problems, screen, sources, wording
+from skate.manifests import cautions, documents, known_kinds, models, problems, screen, sources, wording
 from skate.manifests.models import scalars
 
 Validate = Literal["strict", "warn", "ignore"]
@@ -134,6 +134,9 @@ def _judge(document: documents.Document, namespace: str, validate: Validate, ver
         wrong.sort(key=lambda item: document.line(item.path))
         verdict.mistakes += [_sentence(document, title, item) for item in wrong]
         return
+    if validate != "ignore":
+        doubts = sorted(cautions.find(checked), key=lambda item: document.line(item.path))
+        verdict.warnings += [_sentence(document, title, item) for item in doubts]
     verdict.objects.append(_manifest(checked, data, document))
 
 
@@ -204,7 +207,9 @@ def _refuse_twins(verdict: _Verdict) -> None:
     for item in verdict.objects:
         twin = first.setdefault(item.key, item)
         if twin is not item:
-            verdict.mistakes.append(f"{item.source}: {_title(item.data, '')}: already defined at {twin.source}")
+            number = f"document {item.source.document}, " if item.source.document else ""
+            title = f"{number}{_title(item.data, '')}"
+            verdict.mistakes.append(f"{item.source}: {title}: already defined at {twin.source}")
 
 
 def _sentence(document: documents.Document, title: str, problem: problems.Problem, suffix: str = "") -> str:

@@ -66,7 +66,11 @@ def unsupported(path: Path, value: Any, supported: Sequence[str]) -> Problem:
 
 def show(value: Any) -> str:
     """A value as JSON on one line, with nothing in it that a terminal would obey."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:
+        # int() and str() refuse more than 4300 digits.
+        text = "(too long a number)"
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 

@@ -114,8 +114,10 @@ def describe(value: Any) -> str:
             return f"the string {problems.show(value)}"
         case list():
             return "a list"
-        case _:
+        case dict():
             return "a mapping"
+        case _:
+            return "a value of an explicit tag (!!…)"
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
