@@ -203,8 +203,10 @@ async def _drop_hint(host: hosts.Host) -> str:
     """What of sshd's configuration keeps the drop account out, as sshd itself says."""
     spec = f"user={drop.ACCOUNT},host=localhost,addr=127.0.0.1"
     shown = await host.run(["sshd", "-T", "-C", spec], root=True, check=False)
-    lines = [line.split(None, 1) for line in shown.text.splitlines()]
-    settings = {parts[0].lower(): parts[1] for parts in lines if len(parts) == 2}
+    settings: dict[str, str] = {}
+    for line in shown.text.splitlines():
+        word, _, value = line.partition(" ")
+        settings[word] = f"{settings[word]} {value}" if word in settings else value
     if shown.code != 0:
         return f"sshd's configuration there is broken: {shown.stderr.decode(errors='replace').strip()[:200]}"
     if settings.get("chrootdirectory", "none") != drop.ROOT:

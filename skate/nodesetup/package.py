@@ -23,6 +23,8 @@ from skate.nodesetup import hosts
 NAME = "skatelet"
 UPLOADS = "/var/cache/skate-setup"
 """On the host, root's own: what an interrupted run leaves here the next one takes away."""
+HALFWAY = ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
+"""dpkg's states of a package that something stopped in the middle of."""
 _ROOT = Path(skate.__file__).resolve().parent
 _LOCK_TIMEOUT = 120
 _APT = (
@@ -96,12 +98,15 @@ async def install(host: hosts.Host, package: Package) -> None:
 
 
 async def mend(host: hosts.Host) -> None:
-    """Finish what an interrupted dpkg left half done; without this apt refuses to do anything.
+    """Finish what an interrupted dpkg left half done; without this apt refuses to do anything."""
+    await _dpkg(host, "--configure", "--pending")
 
-    The interrupted one may still be at work there, since it does not end with its connection: then it is waited for. What
-    cannot be finished is left to apt, which says why.
+
+async def _dpkg(host: hosts.Host, *arguments: str) -> None:
+    """Run dpkg, but not beside another: an interrupted one does not end with its connection. What it fails at is left to apt,
+    which says why.
     """
-    command = ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "--pending"]
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", *arguments]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _LOCK_TIMEOUT
     while loop.time() < deadline:
@@ -118,7 +123,7 @@ async def is_newer(host: hosts.Host, installed: str, ours: str) -> bool:
 
 
 async def _apt_install(host: hosts.Host, target: str) -> None:
-    command = [*_APT, "install", "--no-install-recommends", "--reinstall", "--allow-downgrades", target]
+    command = [*_APT, "install", "--no-install-recommends", "--allow-downgrades", *await _way_in(host, target)]
     first = await host.run(command, root=True, check=False, timeout=_APT_TIMEOUT)
     if first.code == 0:
         return
@@ -136,6 +141,22 @@ async def _apt_install(host: hosts.Host, target: str) -> None:
         details=[line for line in words if line.strip()][-12:],
         hint=_apt_hint("\n".join(words)),
     )
+
+
+async def _way_in(host: hosts.Host, target: str) -> list[str]:
+    """apt's arguments for `target`, by what is there.
+
+    apt has no answer to a package that stopped halfway: a reinstallation ends in `Internal Error, No file name`, a plain one in
+    `needs to be reinstalled, but I can't find an archive for it`. There dpkg unpacks, and apt only brings what is missing.
+    """
+    query = await host.run(["dpkg-query", "-W", "-f=${db:Status-Status}", NAME], check=False)
+    state = query.text if query.code == 0 else ""
+    if state == "installed":
+        return ["--reinstall", target]
+    if state in HALFWAY:
+        await _dpkg(host, "--unpack", target)
+        return ["--fix-broken"]
+    return [target]
 
 
 def _apt_hint(words: str) -> str:

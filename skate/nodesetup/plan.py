@@ -34,7 +34,7 @@ class Desired:
 def plan(desired: Desired, observed: facts.Facts) -> list[Step]:
     steps = []
     install = not _has_package(desired, observed)
-    if observed.dpkg_broken:
+    if observed.dpkg_broken or observed.package_state in package.HALFWAY:
         steps.append(Step.MEND)
     if install:
         steps.append(Step.PACKAGE)
