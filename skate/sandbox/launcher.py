@@ -44,11 +44,16 @@ def current_cgroup() -> Path:
 
 def unified_mount() -> Path:
     """Where cgroup v2 is mounted on this machine (a hybrid one has it beside the v1 hierarchies). Raises FileNotFoundError."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        fields = line.split()
-        if fields[2] == "cgroup2":
-            return Path(fields[1])
-    raise FileNotFoundError("no cgroup2 file system is mounted on this machine")
+    mounts = cgroup_mounts("cgroup2")
+    if not mounts:
+        raise FileNotFoundError("no cgroup2 file system is mounted on this machine")
+    return mounts[0]
+
+
+def cgroup_mounts(*types: str) -> list[Path]:
+    """Where cgroup hierarchies of these types, or of both, are mounted on this machine."""
+    fields = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [Path(mount[1]) for mount in fields if mount[2] in (types or ("cgroup", "cgroup2"))]
 
 
 def prepare(own: Path) -> Path:

@@ -190,17 +190,20 @@ def stop(machine: Machine, *, seconds: float) -> None:
 
 def _remove_cgroup(machine: Machine) -> None:
     """Remove the node's empty cgroup; where there is a systemd, it does so, and it is waited for."""
-    top = _cgroup(machine)
-    wait_until(lambda: _removed(top), seconds=10, what=f"{top} to be empty")
+    wait_until(lambda: _removed(machine), seconds=10, what=f"the cgroup of {machine.hostname} to be empty")
 
 
-def _removed(top: Path) -> bool:
-    if not _systemd_runs():
+def _removed(machine: Machine) -> bool:
+    if _systemd_runs():
+        return not _cgroup(machine).exists()
+    # On a hybrid machine systemd-nspawn makes the same path in systemd's own v1 hierarchy.
+    tops = [mount / machine.unit for mount in launcher.cgroup_mounts()]
+    for top in tops:
         for path, _, _ in os.walk(top, topdown=False):
             # Processes that are just ending keep theirs a moment longer.
             with contextlib.suppress(OSError):
                 Path(path).rmdir()
-    return not top.exists()
+    return not any(top.exists() for top in tops)
 
 
 def console_tail(machine: Machine, lines: int = 15) -> list[str]:
