@@ -1,0 +1,233 @@
+"""skatelet while it is awake: one lock, passes over the node, and a quick return to sleep.
+
+systemd starts it when something lies in the inbox or the OCI hook touched a file (skatelet.path), at boot and every five minutes
+(skatelet.timer). It then passes over the node (skatelet.reconcile), and again whenever something happens: a bundle arrives, a
+container starts or dies, an action ends, a restart falls due. When nothing has happened for IDLE_SECONDS it exits; a restart due
+later than that is left to a timer in PID 1. So nothing of skate's is in memory while nothing happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any
+
+import sdnotify
+
+from skatelet import intake
+from skatelet.paths import Paths
+from skatelet.reconcile import Node, Outlook
+from skatelet.system import systemctl
+from skatelet.system.command import CommandError
+from skatelet.system.podman import Podman
+
+IDLE_SECONDS = 5.0
+STAY_AWAKE_SECONDS = 15.0
+"""A restart due sooner than this is waited for; a later one is left to systemd."""
+RETRY_SECONDS = 5.0
+RETRIES = 6
+"""How often podman is asked again before it is left to the drift timer."""
+STUCK_SECONDS = 60.0
+"""Pause between passes while something in the inbox cannot be removed: to exit would have PID 1 start us at once."""
+WATCH_MILLISECONDS = 20
+
+
+class Signals:
+    """What systemd is told, and how often it wants to hear from us."""
+
+    def __init__(self) -> None:
+        self._notifier = sdnotify.SystemdNotifier()
+        microseconds = os.environ.get("WATCHDOG_USEC", "")
+        self._interval = int(microseconds) / 3e6 if microseconds.isdecimal() else None
+        self._last = time.monotonic()
+
+    def say(self, message: str) -> None:
+        self._notifier.notify(message)
+
+    def ping(self) -> None:
+        """Feed the watchdog, if there is one and it is time."""
+        now = time.monotonic()
+        if self._interval is not None and now - self._last >= self._interval:
+            self._last = now
+            self.say("WATCHDOG=1")
+
+    @property
+    def pause(self) -> float:
+        """The longest time to wait without a ping, in seconds."""
+        return min(self._interval or 60.0, 60.0)
+
+
+class Stopped(Exception):
+    """systemd asked us to stop."""
+
+
+def run(
+    paths: Paths,
+    *,
+    first_look: Callable[[], list[dict[str, Any]]] | None = None,
+    start_again_in: Callable[[float], None] = systemctl.start_again_in,
+) -> int:
+    """Be awake until there is nothing to do. The exit code is 0 unless another skatelet is at work (75, EX_TEMPFAIL)."""
+    with _lock(paths) as held:
+        if not held:
+            print("another skatelet is at work", flush=True)
+            return os.EX_TEMPFAIL
+        signals = Signals()
+        signals.say("READY=1\nSTATUS=looking")
+        happenings: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: happenings.put("stop"))
+        watching = threading.Event()
+        for directory in (paths.inbox, paths.wake):
+            directory.mkdir(parents=True, exist_ok=True)
+        node = Node(
+            paths,
+            podman=Podman(paths.podman_socket),
+            clock=time.time,
+            wait=lambda future: _wait(future, signals),
+            wake=lambda: happenings.put("done"),
+            first_look=first_look,
+        )
+        threading.Thread(target=_watch, args=(paths, happenings, watching), daemon=True).start()
+        try:
+            outlook = _loop(paths, node, signals, happenings)
+            if outlook.due is not None:
+                _leave_to_systemd(outlook.due, start_again_in)
+        except Stopped:
+            pass
+        finally:
+            signals.say("STOPPING=1")
+            watching.set()
+            node.close()
+    return os.EX_OK
+
+
+def _loop(paths: Paths, node: Node, signals: Signals, happenings: queue.SimpleQueue[str]) -> Outlook:
+    quiet_since = time.monotonic()
+    failures = 0
+    while True:
+        outlook = node.once()
+        signals.say(f"STATUS={_describe(outlook)}")
+        failures = failures + 1 if outlook.failed else 0
+        if outlook.busy or (outlook.failed and failures == 1):
+            quiet_since = time.monotonic()
+        while True:
+            timeout = _patience(outlook, failures, quiet_since)
+            if timeout is None and not _something_lies_there(paths):
+                return outlook
+            happened = _next(happenings, min(timeout or 0.0, signals.pause))
+            signals.ping()
+            if happened == "stop":
+                raise Stopped
+            if happened:
+                quiet_since = time.monotonic()
+                break
+            if timeout is not None and timeout <= signals.pause:
+                break
+            if timeout is None:
+                break
+
+
+def _patience(outlook: Outlook, failures: int, quiet_since: float) -> float | None:
+    """How long to wait for something to happen before the next pass, in seconds; None when it is time to leave."""
+    if outlook.stuck:
+        return STUCK_SECONDS
+    if outlook.busy:
+        return STUCK_SECONDS
+    if outlook.failed and failures <= RETRIES:
+        return RETRY_SECONDS
+    until_due = outlook.due - time.time() if outlook.due is not None else None
+    if until_due is not None and until_due <= STAY_AWAKE_SECONDS:
+        return max(0.0, until_due)
+    rest = quiet_since + IDLE_SECONDS - time.monotonic()
+    return rest if rest > 0 else None
+
+
+def _something_lies_there(paths: Paths) -> bool:
+    """Whether a file came that the watcher has not told of: systemd would start us again at once."""
+    return intake.waiting(paths) or any(paths.wake.glob("*"))
+
+
+def _next(happenings: queue.SimpleQueue[str], timeout: float) -> str:
+    """What happened within `timeout` seconds, several things at once as one; empty when nothing did."""
+    try:
+        first = happenings.get(timeout=max(0.0, timeout))
+    except queue.Empty:
+        return ""
+    everything = {first}
+    with contextlib.suppress(queue.Empty):
+        while True:
+            everything.add(happenings.get_nowait())
+    return "stop" if "stop" in everything else first
+
+
+def _wait(future: futures.Future[Any], signals: Signals) -> Any:
+    while True:
+        try:
+            return future.result(timeout=signals.pause)
+        except futures.TimeoutError:
+            if future.done():
+                raise
+            signals.ping()
+
+
+def _watch(paths: Paths, happenings: queue.SimpleQueue[str], stop: threading.Event) -> None:
+    """Tell of every change in the inbox and of the hook's touches, until `stop` is set."""
+    import watchfiles  # takes 40 ms, and the first pass need not wait for it
+
+    changes = watchfiles.watch(
+        paths.inbox,
+        paths.wake,
+        debounce=2 * WATCH_MILLISECONDS,
+        step=WATCH_MILLISECONDS,
+        stop_event=stop,
+        recursive=False,
+        raise_interrupt=False,
+        watch_filter=None,
+    )
+    for _ in changes:
+        if _something_lies_there(paths):
+            happenings.put("change")
+
+
+def _leave_to_systemd(due: float, start_again_in: Callable[[float], None]) -> None:
+    try:
+        start_again_in(max(1.0, due - time.time()))
+    except CommandError as error:
+        # The drift timer comes anyway, within five minutes.
+        print(f"cannot leave a timer for the next restart: {error}", flush=True)
+
+
+def _describe(outlook: Outlook) -> str:
+    if outlook.busy:
+        return "acting on pods"
+    if outlook.failed:
+        return "podman does not answer"
+    if outlook.stuck:
+        return "something in the inbox cannot be removed"
+    if outlook.due is not None:
+        return "waiting for a restart that is due"
+    return "all is as desired"
+
+
+@contextlib.contextmanager
+def _lock(paths: Paths) -> Iterator[bool]:
+    """Whether we are the only one at work. The kernel lets the lock go when we end, however we end."""
+    paths.lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = True
+    except BlockingIOError:
+        held = False
+    try:
+        yield held
+    finally:
+        os.close(handle)

@@ -1,0 +1,82 @@
+"""Where everything lies on the node, in one place. Tests give another root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from skatelet.contract import drop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Every path that skatelet reads or writes, below `root`."""
+
+    root: Path = Path("/")
+
+    def below(self, path: str) -> Path:
+        """`path` (absolute on the node) below the root."""
+        return self.root / path.lstrip("/")
+
+    @property
+    def drop(self) -> Path:
+        return self.below(drop.ROOT)
+
+    @property
+    def inbox(self) -> Path:
+        return self.drop / drop.INBOX
+
+    @property
+    def upload(self) -> Path:
+        return self.drop / drop.UPLOAD
+
+    @property
+    def claims(self) -> Path:
+        return self.drop / drop.CLAIMS
+
+    @property
+    def accepted(self) -> Path:
+        return self.drop / drop.ACCEPTED
+
+    @property
+    def status(self) -> Path:
+        return self.drop / drop.STATUS
+
+    @property
+    def identity(self) -> Path:
+        return self.below(drop.NODE_CONFIG)
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle that is followed: the truth, of which the accepted copy in the drop is a reading copy."""
+        return self.below("/var/lib/skatelet/bundle.tar")
+
+    @property
+    def memory(self) -> Path:
+        """What skatelet remembers between runs: restarts, backoff, events, what was rejected."""
+        return self.below("/var/lib/skatelet/state.json")
+
+    @property
+    def lock(self) -> Path:
+        return self.below("/run/skatelet/lock")
+
+    @property
+    def wake(self) -> Path:
+        """The OCI hook touches files here when a container starts or dies."""
+        return self.below("/run/skatelet/wake")
+
+    @property
+    def podman_socket(self) -> Path:
+        return self.below("/run/podman/podman.sock")
+
+    @property
+    def podman_binary(self) -> Path:
+        return self.below("/usr/bin/podman")
+
+    @property
+    def network_file(self) -> Path:
+        """Where podman (netavark) keeps the definition of the network `skate`."""
+        return self.below("/etc/containers/networks/skate.json")
+
+    def proc(self, name: str) -> Path:
+        return self.below(f"/proc/{name}")

@@ -1,0 +1,363 @@
+"""One pass over the node: take what came in, look, plan, start what is to be done, and say how things stand.
+
+A pass never waits for an action. Actions run in threads, four pods at a time and four fetches of images beside them, so that one
+slow registry holds up nobody; each one's end makes the next pass, which looks again and plans what can be done now. A pod whose
+action still runs is left alone until it ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from typing import Any, TypeVar
+
+from skatelet import intake, report, store
+from skatelet.contract import bundle, canonical, status
+from skatelet.network import reconcile as network
+from skatelet.paths import Paths
+from skatelet.pods import act, memory, model, observe, plan, view
+from skatelet.pods.desired import desired_pods
+from skatelet.system import host
+from skatelet.system.podman import Podman, PodmanError
+
+ACTING = 4
+"""How many pods are acted on at once: more gains nothing on two cores (measured)."""
+T = TypeVar("T")
+Finished = tuple[model.Action, memory.Result, list[tuple[str, str, str]]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a pass leaves: whether actions run, when the next restart or retry is due, what cannot be removed."""
+
+    busy: bool = False
+    due: float | None = None
+    stuck: tuple[str, ...] = ()
+    failed: bool = False
+    """podman could not be asked; worth another try soon."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """How the Ready condition stands after a pass."""
+
+    word: str
+    reason: str
+    message: str = ""
+
+
+class Node:
+    """The node during one run of skatelet. `wait` waits for a future while keeping the watchdog fed."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        podman: Podman,
+        clock: Callable[[], float],
+        wait: Callable[[futures.Future[Any]], Any],
+        wake: Callable[[], None],
+        first_look: Callable[[], list[dict[str, Any]]] | None = None,
+    ) -> None:
+        self._paths = paths
+        self._podman = podman
+        self._clock = clock
+        self._wait = wait
+        self._wake = wake
+        self._first_look = first_look
+        self._actor = act.Actor(podman)
+        self._pods_pool = futures.ThreadPoolExecutor(ACTING, thread_name_prefix="pods")
+        self._fetch_pool = futures.ThreadPoolExecutor(ACTING, thread_name_prefix="fetch")
+        self._calls_pool = futures.ThreadPoolExecutor(2, thread_name_prefix="calls")
+        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self._running: dict[str, model.Action] = {}
+        self._group = host.drop_group()
+        self._reporter = report.Reporter(paths.status, group=self._group)
+        self._state = store.load(paths.memory)
+        self._identity = read_identity(paths)
+        self._bundle: bundle.Bundle | None = None
+        self._bundle_data = b""
+        self._broken: str = ""
+        self._desired: tuple[model.DesiredPod, ...] = ()
+        self._instances: list[status.InstanceStatus] = []
+        self._images: list[str] = []
+        self._load_bundle()
+
+    def close(self) -> None:
+        """Leave running actions to themselves; the next run looks at what they came to."""
+        for pool in (self._pods_pool, self._fetch_pool, self._calls_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def once(self) -> Outlook:
+        """One pass. Whatever goes wrong inside is in the status afterwards."""
+        stuck: list[str] = []
+        outlook = Outlook(busy=bool(self._running))
+        try:
+            stuck = self._take_in()
+            outlook, condition = self._reconcile()
+        except Exception as error:  # a bug of ours: it must be seen, and must not make PID 1 spin
+            stuck = intake.empty(self._paths)
+            condition = Condition(
+                word="False", reason="InternalError", message=f"{type(error).__name__}: {error}"[:1000]
+            )
+        if stuck:
+            condition = Condition(
+                word="False", reason="InboxStuck", message=f"cannot be removed: {'; '.join(stuck)[:900]}"
+            )
+        self._report(condition)
+        return dataclasses.replace(outlook, busy=bool(self._running), stuck=tuple(stuck))
+
+    def _load_bundle(self) -> None:
+        try:
+            found = store.followed(self._paths.bundle)
+        except bundle.BundleError as error:
+            self._broken = f"the stored bundle is damaged ({error.reason}): {error}"
+            return
+        except OSError as error:
+            self._broken = f"the stored bundle cannot be read: {error.strerror}"
+            return
+        if found is not None:
+            self._follow(*found)
+
+    def _follow(self, followed: bundle.Bundle, data: bytes) -> None:
+        self._bundle, self._bundle_data, self._broken = followed, data, ""
+        self._desired = desired_pods(followed)
+
+    def _take_in(self) -> list[str]:
+        for touched in self._paths.wake.glob("*"):
+            touched.unlink(missing_ok=True)
+        if not intake.waiting(self._paths):
+            return []
+        taken = intake.take(self._paths, identity=self._identity, own=self._bundle, own_data=self._bundle_data)
+        for refusal in taken.refusals:
+            self._refuse(refusal)
+        if taken.bundle is not None:
+            self._follow(taken.bundle, taken.data)
+            index = taken.bundle.index
+            self._event("Normal", "BundleAccepted", f"bundle/{index.generation}", "The node follows this bundle now")
+        intake.prune(self._paths, generation=self._bundle.index.generation if self._bundle else 0)
+        return taken.stuck
+
+    def _refuse(self, refusal: intake.Refusal) -> None:
+        rejection = status.Rejection(
+            time=view.stamp(self._clock()),
+            generation=refusal.generation,
+            sha256=refusal.sha256,
+            reason=refusal.reason,
+            message=refusal.message,
+        )
+        self._state.rejected = store.with_rejection(self._state.rejected, rejection)
+        which = refusal.generation if refusal.generation is not None else "unknown"
+        self._event("Warning", "BundleRejected", f"bundle/{which}", f"{refusal.reason}: {refusal.message}")
+        print(f"refused bundle {which}: {refusal.reason}: {refusal.message}", flush=True)
+
+    def _reconcile(self) -> tuple[Outlook, Condition]:
+        if self._identity is None:
+            message = "this node has no readable /etc/skate/node.yaml: run `skate create node` again"
+            return Outlook(), Condition(word="False", reason="NoIdentity", message=message)
+        if self._broken:
+            return Outlook(), Condition(word="False", reason="BundleUnreadable", message=self._broken)
+        if self._bundle is None:
+            return Outlook(), Condition(word="True", reason="NoBundle", message="nothing was deployed here yet")
+        self._state.accepted_copy = store.publish_copy(
+            self._paths, self._bundle_data, known=self._state.accepted_copy, group=self._group
+        )
+        try:
+            subnet = self._identity.subnet
+            self._state.network = self._call(
+                lambda: network.ensure(
+                    self._podman, subnet=subnet, file=self._paths.network_file, known=self._state.network
+                )
+            )
+            problem = Condition(word="True", reason="Reconciled")
+        except network.NetworkError as error:
+            problem = Condition(word="False", reason="NetworkUnfit", message=str(error))
+        except PodmanError as error:
+            return Outlook(failed=True), Condition(word="False", reason="PodmanUnavailable", message=str(error))
+        try:
+            return self._pods(), problem
+        except PodmanError as error:
+            return Outlook(failed=True), Condition(word="False", reason="PodmanUnavailable", message=str(error))
+
+    def _pods(self) -> Outlook:
+        now = self._clock()
+        self._collect(now)
+        seen = self._look()
+        standing = {pod.name: pod for pod in seen}
+        for pod in self._desired:
+            if pod.pod_name not in self._running:
+                self._note(pod, standing.get(pod.pod_name), now)
+        known = {pod.pod_name for pod in self._desired} | set(standing)
+        self._state.pods = {name: item for name, item in self._state.pods.items() if name in known}
+        todo = plan.plan(desired=self._desired, seen=seen, memory=self._state.pods, now=now)
+        for action in todo.actions:
+            if action.pod_name not in self._running:
+                self._submit(action)
+        self._instances = view.instances(
+            desired=self._desired, seen=seen, memory=self._state.pods, problems=todo.problems
+        )
+        self._images = sorted({item.image for pod in seen if pod.managed for item in pod.containers})
+        self._reach()
+        return Outlook(busy=bool(self._running), due=todo.due)
+
+    def _look(self) -> tuple[model.SeenPod, ...]:
+        first, self._first_look = self._first_look, None
+        containers = self._call(first or self._podman.containers)
+        seen = observe.observe(containers, lambda: self._call(self._podman.pods))
+        boot = host.boot_id(self._paths)
+        if boot != self._state.boot_id:
+            # Once after each boot: what a cut play left without any container shows up only in the list of pods.
+            seen += observe.without_containers(self._call(self._podman.pods))
+            self._state.boot_id = boot
+        return seen
+
+    def _note(self, pod: model.DesiredPod, seen: model.SeenPod | None, now: float) -> None:
+        before = self._state.pods.get(pod.pod_name, model.PodMemory())
+        after = memory.note(before, pod, seen, now)
+        for name, item in after.containers.items():
+            old = before.containers.get(name)
+            if item.last is None or (old is not None and old.last == item.last):
+                continue
+            if item.last.exit_code == 137 and self._out_of_memory(item.id):
+                last = dataclasses.replace(item.last, reason="OOMKilled")
+                containers = {**after.containers, name: dataclasses.replace(item, last=last)}
+                after = dataclasses.replace(after, containers=containers)
+            if memory.restart_delay(item.crashes) and plan.restarts(pod.restart_policy, item.last.exit_code):
+                message = f"Back-off restarting failed container {name} in pod {pod.name}_{pod.namespace}"
+                self._event("Warning", "BackOff", f"pod/{pod.namespace}/{pod.name}", message)
+        if after != before:
+            self._state.pods[pod.pod_name] = after
+
+    def _out_of_memory(self, container: str) -> bool:
+        try:
+            found = self._call(lambda: self._podman.container(container))
+        except PodmanError:
+            return False
+        return bool((found.get("State") or {}).get("OOMKilled"))
+
+    def _submit(self, action: model.Action) -> None:
+        self._running[action.pod_name] = action
+        said: list[tuple[str, str, str]] = []
+
+        def do() -> memory.Result:
+            return self._actor.act(action, lambda type, reason, message: said.append((type, reason, message)))
+
+        def done(future: futures.Future[memory.Result]) -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if error is None:
+                result = future.result()
+            else:
+                message = f"{type(error).__name__}: {error}"[:1000]
+                result = memory.Result(failure=model.Failure(reason="InternalError", message=message))
+            self._finished.put((action, result, said))
+            self._wake()
+
+        pool = self._fetch_pool if isinstance(action, model.Fetch) else self._pods_pool
+        pool.submit(do).add_done_callback(done)
+
+    def _collect(self, now: float) -> None:
+        """Take note of the actions that have ended."""
+        while True:
+            try:
+                action, result, said = self._finished.get_nowait()
+            except queue.Empty:
+                return
+            self._running.pop(action.pod_name, None)
+            name = action.pod_name
+            before = self._state.pods.get(name, model.PodMemory())
+            self._state.pods[name] = memory.apply(before, action, result, now)
+            about = _object(action)
+            for type_, reason, message in said:
+                self._event(type_, reason, about, message)
+            verb = type(action).__name__.lower()
+            print(f"{verb} {name}: {result.failure.reason if result.failure else 'done'}", flush=True)
+
+    def _reach(self) -> None:
+        if self._bundle is None:
+            return
+        generation = self._bundle.index.generation
+        if generation > self._state.reached and all(
+            self._state.pods.get(pod.pod_name, model.PodMemory()).ran for pod in self._desired
+        ):
+            self._state.reached = generation
+
+    def _report(self, ready: Condition) -> None:
+        now = view.stamp(self._clock())
+        word, reason, message = report.pods_ready(self._instances)
+        for type_, condition in (
+            ("Ready", ready),
+            ("PodsReady", Condition(word=word, reason=reason, message=message)),
+        ):
+            self._state.conditions = store.with_condition(
+                self._state.conditions,
+                time=now,
+                type=type_,
+                status_word=condition.word,
+                reason=condition.reason,
+                message=condition.message,
+            )
+        identity = self._identity or bundle.NodeIdentity(cluster="", node="", subnet="0.0.0.0/32")
+        seen = report.Seen(
+            identity=identity,
+            info=host.node_info(
+                self._paths, identity=identity, podman_version=self._podman_version(), images=self._images
+            ),
+            generation_seen=self._bundle.index.generation if self._bundle else 0,
+            generation_reached=self._state.reached,
+            conditions=self._state.conditions,
+            instances=self._instances,
+            events=self._state.events,
+            rejected=self._state.rejected,
+        )
+        store.save(self._state, self._paths.memory)
+        self._reporter.write(report.build(seen, time=now))
+
+    def _podman_version(self) -> str:
+        """Asked again only when podman's binary is another file."""
+        try:
+            found = self._paths.podman_binary.stat()
+        except OSError:
+            return self._state.podman_version
+        key = f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
+        if key != self._state.podman:
+            try:
+                self._state.podman_version = self._call(self._podman.version)
+            except PodmanError:
+                return self._state.podman_version
+            self._state.podman = key
+        return self._state.podman_version
+
+    def _event(self, type: str, reason: str, object: str, message: str) -> None:
+        self._state.events = store.with_event(
+            self._state.events,
+            time=view.stamp(self._clock()),
+            type=type,
+            reason=reason,
+            object=object,
+            message=message,
+        )
+
+    def _call(self, function: Callable[[], T]) -> T:
+        result: T = self._wait(self._calls_pool.submit(function))
+        return result
+
+
+def read_identity(paths: Paths) -> bundle.NodeIdentity | None:
+    """Who this node is; None when /etc/skate/node.yaml is missing or cannot be read."""
+    try:
+        data: Mapping[str, Any] = canonical.load(paths.identity.read_bytes())
+        identity = bundle.NodeIdentity.model_validate(data)
+        network.definition(identity.subnet)
+    except (OSError, ValueError, IndexError):
+        return None
+    return identity
+
+
+def _object(action: model.Action) -> str:
+    if isinstance(action, model.Remove):
+        return f"pod/{action.pod.namespace}/{action.pod.instance}"
+    return f"pod/{action.pod.namespace}/{action.pod.name}"
