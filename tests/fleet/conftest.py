@@ -1,0 +1,69 @@
+"""One fleet of real nodes, Debian 12 and 13 mixed, for all tests that need one; made once a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skate.sandbox import busybox, fleet, images
+from tests.fleet import support
+
+
+@pytest.fixture(scope="session")
+def deb() -> Path:
+    """The .deb for this machine's architecture, as the Makefile built it."""
+    architecture = subprocess.run(
+        ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    dist = Path(__file__).resolve().parents[2] / "dist"
+    found = sorted(dist.glob(f"skatelet_*_{architecture}.deb"), key=lambda path: path.stat().st_mtime)
+    assert found, f"there is no .deb in {dist}: run `packaging/build-deb`"
+    return found[-1]
+
+
+@pytest.fixture(scope="session")
+def session_cluster(tmp_path_factory: pytest.TempPathFactory, deb: Path) -> Iterator[support.Cluster]:
+    assert os.geteuid() == 0, "the tests on real nodes need root: run `make test`"
+    registry = tmp_path_factory.mktemp("skate") / "config.yaml"
+
+    def say(text: str) -> None:
+        print(f"→ {text}", file=sys.__stderr__, flush=True)
+
+    fleet.delete(support.NAME, registry_path=registry)
+    made = fleet.create(support.NAME, nodes=3, releases=support.RELEASES, deb=deb, registry_path=registry, progress=say)
+    try:
+        images.load_everywhere(made.nodes, busybox.image_tar(progress=say), busybox.IMAGE, progress=say)
+        yield support.Cluster(fleet=made, registry=registry)
+    finally:
+        fleet.delete(support.NAME, registry_path=registry)
+
+
+@pytest.fixture
+def cluster(session_cluster: support.Cluster) -> Iterator[support.Cluster]:
+    """The fleet, every node up and reachable, and nothing applied; what a test applied is deleted after it."""
+    yield session_cluster
+    for item in session_cluster.nodes():
+        if item.partitioned:
+            item.heal()
+        item.start()
+    session_cluster.skate("refresh", "--no-wait")
+    left = json.loads(session_cluster.ok("get", "deployments,pods,namespaces", "-A", "-o", "json"))["items"]
+    names = [
+        (item["kind"].lower(), item["metadata"]["name"], item["metadata"].get("namespace", "default"))
+        for item in left
+        if not item["metadata"].get("ownerReferences") and item["metadata"]["name"] != "default"
+    ]
+    for kind, name, namespace in names:
+        session_cluster.skate("delete", kind, name, "-n", namespace, "--ignore-not-found")
+    for item in session_cluster.nodes():
+        support.eventually(
+            lambda item=item: not support.container_ids(item),
+            f"{item.name} is empty",
+            saw=lambda item=item: str(support.container_ids(item)),
+        )
