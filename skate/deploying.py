@@ -75,15 +75,19 @@ async def _see_through(
     gone = _placements(outcome.before, keys - outcome.after.objects.keys())
     shown: dict[str, str] = {}
 
+    fresh = outcome.published or bool(outcome.dropped)
+
     def progress(judged: list[waiting.Judged]) -> None:
-        for item in judged:
+        for item in judged if fresh else ():
             if shown.get(item.name) != item.reason:
                 shown[item.name] = item.reason
                 _line(f"  {item.name} on {item.node}: {item.reason}")
         done = sum(item.verdict is waiting.Verdict.RUNNING for item in judged)
         _counter(f"  {done} of {len(judged)} done")
 
-    result = await waiting.wait(target, outcome.after, wanted=wanted, gone=gone, timeout=timeout, on_change=progress)
+    result = await waiting.wait(
+        target, outcome.after, wanted=wanted, gone=gone, timeout=timeout, fresh=fresh, on_change=progress
+    )
     _counter("")
     silent = sorted({placement.node for _, placement in [*wanted, *gone]} - {item.node for item in result.judged})
     silent = [name for name in silent if name not in outcome.behind]

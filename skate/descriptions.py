@@ -42,11 +42,12 @@ def _head(item: Object) -> Lines:
     ]
 
 
-def _events(seen: objects.Seen, names: Iterable[str], now: datetime.datetime) -> Lines:
+def _events(seen: objects.Seen, names: Iterable[str], now: datetime.datetime, *, only_node: str = "") -> Lines:
     wanted = set(names)
     found = [
         (event, name)
         for name, node in seen.nodes.items()
+        if only_node in ("", name)
         for event in (node.status.events if node.status else ())
         if event.object in wanted
     ]
@@ -188,7 +189,7 @@ def _node(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
     ]
     said = seen.nodes[name].status
     bundles = {event.object for event in (said.events if said else ()) if event.object.startswith("bundle/")}
-    return lines + _events(seen, {f"node/{name}", *bundles}, now)
+    return lines + _events(seen, {f"node/{name}", *bundles}, now, only_node=name)
 
 
 def _deployment(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:

@@ -152,9 +152,13 @@ async def wait(
     wanted: list[tuple[str, bundle.Placement]],
     gone: list[tuple[str, bundle.Placement]],
     timeout: float,
+    fresh: bool,
     on_change: Callable[[list[Judged]], None],
 ) -> Result:
-    """Read the statuses until everything is settled or `timeout` seconds have passed. Nodes that vanish are left out."""
+    """Read the statuses until everything is settled or `timeout` seconds have passed. Nodes that vanish are left out.
+
+    `fresh` says that something was just changed: then an instance must be seen running for a moment before it counts.
+    """
     deadline = time.monotonic() + timeout
     since: dict[str, tuple[Judged, float]] = {}
     while True:
@@ -166,16 +170,16 @@ async def wait(
         for item in judged:
             if since.get(item.name, (None,))[0] != item:
                 since[item.name] = (item, moment)
-        if all(_settled(item, moment - since[item.name][1]) for item in judged):
+        if all(_settled(item, moment - since[item.name][1], fresh=fresh) for item in judged):
             return Result(judged=judged, timed_out=False)
         if moment >= deadline:
             return Result(judged=judged, timed_out=True)
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _settled(item: Judged, seconds: float) -> bool:
+def _settled(item: Judged, seconds: float, *, fresh: bool) -> bool:
     if item.verdict is Verdict.WAITING:
         return False
-    if item.verdict is Verdict.FAILED or item.reason in {"Gone", "Completed"}:
+    if item.verdict is Verdict.FAILED or item.reason in {"Gone", "Completed"} or not fresh:
         return True
     return seconds >= (SETTLE_AFTER_RESTART_SECONDS if item.restarts else SETTLE_SECONDS)
