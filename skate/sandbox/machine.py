@@ -190,6 +190,10 @@ def stop(machine: Machine, *, seconds: float) -> None:
 
 def _remove_cgroup(machine: Machine) -> None:
     """Remove the node's empty cgroup; where there is a systemd, it does so, and it is waited for."""
+    if _systemd_runs():
+        # A scope whose processes were killed while it was being made stays otherwise: systemd does not notice that it is empty.
+        stop_scope = ["systemctl", "--quiet", "stop", f"{machine.unit}.scope"]
+        subprocess.run(stop_scope, capture_output=True, check=False, timeout=60)
     wait_until(lambda: _removed(machine), seconds=10, what=f"the cgroup of {machine.hostname} to be empty")
 
 
