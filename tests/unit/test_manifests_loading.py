@@ -256,3 +256,9 @@ def test_importing_manifests_brings_in_nothing_heavy() -> None:
     code = f"import sys, skate.manifests; print([name for name in {heavy} if name in sys.modules])"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def test_the_examples_are_without_a_mistake_or_a_warning() -> None:
+    loaded = manifests.load([str(Path(__file__).parents[2] / "examples")], recursive=True)
+    assert loaded.warnings == []
+    assert ("Deployment", "default", "web") in [item.key for item in loaded.objects]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,3 +154,14 @@ def test_what_is_called_harmless_is_known_and_not_done() -> None:
 def test_every_kind_is_in_the_table_with_its_version() -> None:
     for kind, model in models.KINDS.items():
         assert model.model_fields["api_version"].annotation.__args__ == (known_kinds.API_VERSIONS[kind],)  # type: ignore[union-attr]
+
+
+def test_the_documentation_names_every_field_that_is_done() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "manifests.md").read_text()
+    words = {word for part in text.split("`")[1::2] for word in part.split()}
+    fields = {field.alias or "" for model in every_model() for field in model.model_fields.values()}
+    # What every document has, and the parts of small types that are explained by their example.
+    assert (
+        fields - words - {"apiVersion", "kind", "ip", "hostnames", "key", "operator", "values", "type", "rollingUpdate"}
+        == set()
+    )

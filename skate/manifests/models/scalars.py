@@ -16,7 +16,14 @@ INT32 = 2**31 - 1
 class Model(BaseModel):
     """One Kubernetes type: the class's name is the type's, unless `kubernetes_type` says otherwise."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        defer_build=True,  # building the schemas takes 50 ms, and `skate get` never needs them
+    )
 
     @classmethod
     def kubernetes_type(cls) -> str:
