@@ -2,7 +2,7 @@
 
 systemd starts it when something lies in the inbox or the OCI hook touched a file (skatelet.path), at boot and every five minutes
 (skatelet.timer). It then passes over the node (skatelet.reconcile), and again whenever something happens: a bundle arrives, a
-container starts or dies, an action ends, a restart falls due. When nothing has happened for IDLE_SECONDS it exits; a restart due
+container starts or dies, an action ends, a restart falls due. When nothing has happened for five seconds it exits; a restart due
 later than that is left to a timer in PID 1. So nothing of skate's is in memory while nothing happens.
 """
 
@@ -28,12 +28,15 @@ from skatelet.system import systemctl
 from skatelet.system.command import CommandError
 from skatelet.system.podman import Podman
 
-IDLE_SECONDS = 5.0
+LOOK_AGAIN_SECONDS: tuple[float, ...] = (1.0, 5.0)
+"""After something happened: when to look again, counted from then. After the last of these looks skatelet leaves."""
 STAY_AWAKE_SECONDS = 15.0
 """A restart due sooner than this is waited for; a later one is left to systemd."""
 RETRY_SECONDS = 5.0
 RETRIES = 6
 """How often podman is asked again before it is left to the drift timer."""
+BUSY_SECONDS = 60.0
+"""The end of an action makes a pass by itself; this is only for what the file watcher might have missed."""
 STUCK_SECONDS = 60.0
 """Pause between passes while something in the inbox cannot be removed: to exit would have PID 1 start us at once."""
 WATCH_MILLISECONDS = 20
@@ -110,44 +113,65 @@ def run(
 
 
 def _loop(paths: Paths, node: Node, signals: Signals, happenings: queue.SimpleQueue[str]) -> Outlook:
-    quiet_since = time.monotonic()
+    quiet = _Quiet()
     failures = 0
     while True:
         outlook = node.once()
         signals.say(f"STATUS={_describe(outlook)}")
         failures = failures + 1 if outlook.failed else 0
-        if outlook.busy or (outlook.failed and failures == 1):
-            quiet_since = time.monotonic()
-        while True:
-            timeout = _patience(outlook, failures, quiet_since)
-            if timeout is None and not _something_lies_there(paths):
+        if outlook.happened:
+            quiet.start()
+        patience = _patience(outlook, failures, quiet)
+        if patience is None:
+            if not _something_lies_there(paths):
                 return outlook
-            happened = _next(happenings, min(timeout or 0.0, signals.pause))
-            signals.ping()
-            if happened == "stop":
-                raise Stopped
-            if happened:
-                quiet_since = time.monotonic()
-                break
-            if timeout is not None and timeout <= signals.pause:
-                break
-            if timeout is None:
-                break
+            patience = 0.0
+        if _next(happenings, patience, signals):
+            quiet.start()
 
 
-def _patience(outlook: Outlook, failures: int, quiet_since: float) -> float | None:
+class _Quiet:
+    """How long nothing has happened, and when to look again all the same.
+
+    A container's end is told by the hook before podman is through with it, and the removal of one is not told at all: so after
+    something happened there is a look a second later, and one before leaving. When nothing ever happened (a run of the drift
+    timer with nothing to do) the first look is the last.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._looks = LOOK_AGAIN_SECONDS
+
+    def start(self) -> None:
+        self._since, self._looks = time.monotonic(), LOOK_AGAIN_SECONDS
+
+    def until_next_look(self) -> float | None:
+        """Seconds, or None when there need be no further look."""
+        if self._since is None or not self._looks:
+            return None
+        return max(0.0, self._since + self._looks[0] - time.monotonic())
+
+    def looked(self) -> None:
+        """A look that was due takes place now."""
+        self._looks = self._looks[1:]
+
+
+def _patience(outlook: Outlook, failures: int, quiet: _Quiet) -> float | None:
     """How long to wait for something to happen before the next pass, in seconds; None when it is time to leave."""
     if outlook.stuck:
         return STUCK_SECONDS
     if outlook.busy:
-        return STUCK_SECONDS
+        return BUSY_SECONDS
     if outlook.failed and failures <= RETRIES:
         return RETRY_SECONDS
     until_due = outlook.due - time.time() if outlook.due is not None else None
-    if until_due is not None and until_due <= STAY_AWAKE_SECONDS:
-        return max(0.0, until_due)
-    rest = quiet_since + IDLE_SECONDS - time.monotonic()
-    return rest if rest > 0 else None
+    if until_due is not None and until_due > STAY_AWAKE_SECONDS:
+        until_due = None
+    until_look = quiet.until_next_look()
+    if until_look is not None and (until_due is None or until_look <= until_due):
+        quiet.looked()
+        return until_look
+    return None if until_due is None else max(0.0, until_due)
 
 
 def _something_lies_there(paths: Paths) -> bool:
@@ -155,17 +179,23 @@ def _something_lies_there(paths: Paths) -> bool:
     return intake.waiting(paths) or any(paths.wake.glob("*"))
 
 
-def _next(happenings: queue.SimpleQueue[str], timeout: float) -> str:
-    """What happened within `timeout` seconds, several things at once as one; empty when nothing did."""
-    try:
-        first = happenings.get(timeout=max(0.0, timeout))
-    except queue.Empty:
-        return ""
-    everything = {first}
-    with contextlib.suppress(queue.Empty):
-        while True:
-            everything.add(happenings.get_nowait())
-    return "stop" if "stop" in everything else first
+def _next(happenings: queue.SimpleQueue[str], patience: float, signals: Signals) -> bool:
+    """Wait up to `patience` seconds for something to happen; several things at once are one. Raises Stopped."""
+    until = time.monotonic() + patience
+    while True:
+        signals.ping()
+        try:
+            everything = {happenings.get(timeout=max(0.0, min(until - time.monotonic(), signals.pause)))}
+        except queue.Empty:
+            if time.monotonic() >= until:
+                return False
+            continue
+        with contextlib.suppress(queue.Empty):
+            while True:
+                everything.add(happenings.get_nowait())
+        if "stop" in everything:
+            raise Stopped
+        return True
 
 
 def _wait(future: futures.Future[Any], signals: Signals) -> Any:

@@ -6,6 +6,7 @@ as long as the imports take.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -27,6 +28,8 @@ def run(root: Path) -> None:
     """Make the node what its bundle says, then leave when there is nothing more to do."""
     from skatelet.paths import Paths
 
+    # pydantic would look through the metadata of every installed distribution for plugins: 10 ms of each wake.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     paths = Paths(root=root)
     look = _first_look(paths.podman_socket)
     from skatelet import awake

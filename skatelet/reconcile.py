@@ -33,6 +33,8 @@ class Outlook:
     """What a pass leaves: whether actions run, when the next restart or retry is due, what cannot be removed."""
 
     busy: bool = False
+    happened: bool = False
+    """Something came in, or was begun, or ended."""
     due: float | None = None
     stuck: tuple[str, ...] = ()
     failed: bool = False
@@ -81,6 +83,7 @@ class Node:
         self._bundle_data = b""
         self._broken: str = ""
         self._desired: tuple[model.DesiredPod, ...] = ()
+        self._happened = False
         self._instances: list[status.InstanceStatus] = []
         self._images: list[str] = []
         self._load_bundle()
@@ -93,6 +96,7 @@ class Node:
     def once(self) -> Outlook:
         """One pass. Whatever goes wrong inside is in the status afterwards."""
         stuck: list[str] = []
+        self._happened = False
         outlook = Outlook(busy=bool(self._running))
         try:
             stuck = self._take_in()
@@ -107,7 +111,7 @@ class Node:
                 word="False", reason="InboxStuck", message=f"cannot be removed: {'; '.join(stuck)[:900]}"
             )
         self._report(condition)
-        return dataclasses.replace(outlook, busy=bool(self._running), stuck=tuple(stuck))
+        return dataclasses.replace(outlook, busy=bool(self._running), happened=self._happened, stuck=tuple(stuck))
 
     def _load_bundle(self) -> None:
         try:
@@ -128,8 +132,10 @@ class Node:
     def _take_in(self) -> list[str]:
         for touched in self._paths.wake.glob("*"):
             touched.unlink(missing_ok=True)
+            self._happened = True
         if not intake.waiting(self._paths):
             return []
+        self._happened = True
         taken = intake.take(self._paths, identity=self._identity, own=self._bundle, own_data=self._bundle_data)
         for refusal in taken.refusals:
             self._refuse(refusal)
@@ -239,6 +245,7 @@ class Node:
 
     def _submit(self, action: model.Action) -> None:
         self._running[action.pod_name] = action
+        self._happened = True
         said: list[tuple[str, str, str]] = []
 
         def do() -> memory.Result:
@@ -267,6 +274,7 @@ class Node:
             except queue.Empty:
                 return
             self._running.pop(action.pod_name, None)
+            self._happened = True
             name = action.pod_name
             before = self._state.pods.get(name, model.PodMemory())
             self._state.pods[name] = memory.apply(before, action, result, now)
@@ -274,7 +282,7 @@ class Node:
             for type_, reason, message in said:
                 self._event(type_, reason, about, message)
             verb = type(action).__name__.lower()
-            print(f"{verb} {name}: {result.failure.reason if result.failure else 'done'}", flush=True)
+            print(f"{verb} {name}: {_outcome(result)}", flush=True)
 
     def _reach(self) -> None:
         if self._bundle is None:
@@ -355,6 +363,13 @@ def read_identity(paths: Paths) -> bundle.NodeIdentity | None:
     except (OSError, ValueError, IndexError):
         return None
     return identity
+
+
+def _outcome(result: memory.Result) -> str:
+    if result.failure is not None:
+        return result.failure.reason
+    failed = [item.name for item in result.started if item.error]
+    return f"did not start: {', '.join(failed)}" if failed else "done"
 
 
 def _object(action: model.Action) -> str:

@@ -105,7 +105,9 @@ def apply(memory: model.PodMemory, action: model.Action, result: Result, now: fl
         return dataclasses.replace(memory, failure=failure, images_ready=False)
     match action:
         case model.Fetch():
-            return dataclasses.replace(memory, failure=None, images_ready=True)
+            # A play that failed goes on counting its tries; the fetch before each is none of its own.
+            failed_play = memory.failure if memory.failure and not memory.failure.container else None
+            return dataclasses.replace(memory, failure=failed_play, images_ready=True)
         case model.Remove():
             return dataclasses.replace(memory, failure=None, replay=False)
         case model.Play():
