@@ -117,14 +117,14 @@ def apt_lines(release: str, *, sources: Iterable[Source], codename: str) -> list
 
 def require_keyring(release: str) -> None:
     """Raises SkateError when this machine has not the keys that `release`'s archive is signed with."""
-    path, package = KEYRINGS[RELEASES[release]]
+    distribution = RELEASES[release]
+    path, package = KEYRINGS[distribution]
     if not Path(path).is_file():
-        names = {"ubuntu": "ubuntu-archive-keyring", "debian": package}
-        on_debian = host.os_release().get("ID") == "debian"
-        wanted = names[RELEASES[release]] if on_debian else package
+        # Ubuntu has Debian's keys as a package; Debian 12 has not Ubuntu's.
         raise SkateError(
-            f"this machine has not the keys of {RELEASES[release]}'s archive ({path}), which {release} nodes need",
-            hint=f"apt-get install {wanted}, or choose another --release",
+            f"this machine has not the keys of {distribution}'s archive ({path}), which {release} nodes need",
+            hint=f"apt-get install {package} where there is such a package, else copy the file from a machine of "
+            f"{distribution}; or choose another --release",
         )
 
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from skate.errors import SkateError
 
+DEFAULT_ROOT = Path("/var/lib/skate-sandbox")
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")
 
 
@@ -56,7 +57,9 @@ class Sandbox:
     @property
     def tag(self) -> str:
         """Eight characters of its own, for names that the kernel bounds at fifteen."""
-        return hashlib.sha256(self.name.encode()).hexdigest()[:8]
+        # Another SKATE_SANDBOX_DIR may hold a sandbox of the same name.
+        identity = self.name if root() == DEFAULT_ROOT else str(self.directory)
+        return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
     @property
     def bridge(self) -> str:
@@ -78,12 +81,12 @@ class Sandbox:
 
 def root() -> Path:
     """The directory that holds every sandbox."""
-    return Path(os.environ.get("SKATE_SANDBOX_DIR") or "/var/lib/skate-sandbox")
+    return Path(os.environ.get("SKATE_SANDBOX_DIR") or DEFAULT_ROOT).absolute()
 
 
 def cache() -> Path:
     """The directory that holds the root file systems nodes start from."""
-    return Path(os.environ.get("SKATE_SANDBOX_CACHE") or "/var/cache/skate-sandbox")
+    return Path(os.environ.get("SKATE_SANDBOX_CACHE") or "/var/cache/skate-sandbox").absolute()
 
 
 def check_name(name: str) -> None:

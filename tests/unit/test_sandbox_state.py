@@ -66,6 +66,12 @@ def test_names_of_the_kernel_fit_for_any_sandbox() -> None:
     assert long.bridge != sandbox("a" * 41).bridge
 
 
+def test_sandboxes_of_one_name_in_two_directories_share_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = sandbox().bridge
+    monkeypatch.setenv("SKATE_SANDBOX_DIR", "/elsewhere")
+    assert sandbox().bridge != here
+
+
 def test_a_subnet_is_free_of_routes_other_sandboxes_and_the_clusters_own() -> None:
     assert network.free_subnet([]) == "10.213.0.0/24"
     assert network.free_subnet(["10.213.0.0/24", "10.213.1.7", "192.168.0.0/16"]) == "10.213.2.0/24"
