@@ -35,7 +35,7 @@ check: $(VENV)/.installed  ## Format, lint, types, and the three rules of the la
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-deb: $(VENV)/.installed  ## Build skatelet's .deb for both architectures into dist/
+deb: $(VENV)/.installed  ## Build skatelet's .deb for both architectures into build/
 	$(SUDO) packaging/setup-machine build
 	packaging/build-deb --arch all
 
@@ -45,4 +45,4 @@ bench: $(VENV)/.installed  ## Measure the budgets on a sandbox, side by side
 	$(SUDO) $(BIN)/python -m bench
 
 clean:          ## Remove what was built; caches of root file systems stay
-	rm -rf build dist $(VENV)
+	rm -rf build $(VENV)

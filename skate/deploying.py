@@ -79,24 +79,33 @@ async def _see_through(
 
     def progress(judged: list[waiting.Judged]) -> None:
         for item in judged if fresh else ():
-            if shown.get(item.name) != item.reason:
+            if shown.get(item.name) != item.reason and item.reason not in {"Waking", "Taken"}:
                 shown[item.name] = item.reason
                 _line(f"  {item.name} on {item.node}: {item.reason}")
-        done = sum(item.verdict is waiting.Verdict.RUNNING for item in judged)
-        _counter(f"  {done} of {len(judged)} done")
+        pods = [item for item in judged if item.name.startswith("pod/")]
+        done = sum(item.verdict is waiting.Verdict.RUNNING for item in pods)
+        _counter(f"  {done} of {len(pods)} done")
 
     result = await waiting.wait(
-        target, outcome.after, wanted=wanted, gone=gone, timeout=timeout, fresh=fresh, on_change=progress
+        target,
+        outcome.after,
+        wanted=wanted,
+        gone=gone,
+        dropped=outcome.dropped,
+        timeout=timeout,
+        fresh=fresh,
+        on_change=progress,
     )
     _counter("")
-    silent = sorted({placement.node for _, placement in [*wanted, *gone]} - {item.node for item in result.judged})
+    concerned = {placement.node for _, placement in [*wanted, *gone]} | set(outcome.dropped)
+    silent = sorted(concerned - {item.node for item in result.judged})
     silent = [name for name in silent if name not in outcome.behind]
     for name in silent:
         click.echo(f"warning: node {name} has not answered: nothing is known of its instances", err=True)
     for item in result.failed:
         verb = "failed" if item.verdict is waiting.Verdict.FAILED else "is not there yet"
         reason = f"{item.reason}: {item.message}" if item.message else item.reason
-        click.echo(f"error: pod {item.name} on {item.node} {verb}: {reason}", err=True)
+        click.echo(f"error: {item.name} on {item.node} {verb}: {reason}", err=True)
     if result.timed_out:
         click.echo(
             f"error: timed out after {timeout:.0f} s; the nodes go on by themselves, see `skate get pods`", err=True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skate import catalogue, session
@@ -38,10 +38,10 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """One instance, or one that must go (`placement` None), and how it stands."""
+    """One instance that must come or go, or one node that must take its bundle, and how it stands."""
 
     name: str
-    """As `namespace/name`."""
+    """As `pod/namespace/name` or `node/name`."""
     node: str
     verdict: Verdict
     reason: str = ""
@@ -53,14 +53,16 @@ def judge(
     *,
     wanted: Iterable[tuple[str, bundle.Placement]],
     gone: Iterable[tuple[str, bundle.Placement]] = (),
+    dropped: Iterable[str] = (),
     statuses: Mapping[str, Status],
     generation: int,
 ) -> list[Judged]:
-    """How each `wanted` instance, and each that must be `gone`, stands. Both are (namespace, placement).
+    """How each `wanted` instance, each that must be `gone`, and each node that was `dropped` a bundle, stands.
 
-    Instances of nodes without a status in `statuses` are left out: nothing can be said of them.
+    Instances are (namespace, placement). Nodes without a status in `statuses`, and their instances, are left out: nothing can
+    be said of them.
     """
-    found: list[Judged] = []
+    found = [_judge_node(name, statuses[name], generation) for name in dropped if name in statuses]
     for namespace, placement in wanted:
         status = statuses.get(placement.node)
         if status is not None:
@@ -72,8 +74,16 @@ def judge(
     return found
 
 
+def _judge_node(name: str, status: Status, generation: int) -> Judged:
+    if (refused := _refusal(status, generation)) is not None:
+        return Judged(name=f"node/{name}", node=name, verdict=Verdict.FAILED, reason=refused[0], message=refused[1])
+    taken = status.generation_seen >= generation
+    verdict, reason = (Verdict.RUNNING, "Taken") if taken else (Verdict.WAITING, "Waking")
+    return Judged(name=f"node/{name}", node=name, verdict=verdict, reason=reason)
+
+
 def _judge_wanted(namespace: str, placement: bundle.Placement, status: Status, generation: int) -> Judged:
-    name = f"{namespace}/{placement.instance}"
+    name = f"pod/{namespace}/{placement.instance}"
     if (refused := _refusal(status, generation)) is not None:
         return Judged(name=name, node=placement.node, verdict=Verdict.FAILED, reason=refused[0], message=refused[1])
     here = _find(status, namespace, placement)
@@ -85,7 +95,7 @@ def _judge_wanted(namespace: str, placement: bundle.Placement, status: Status, g
 
 
 def _judge_gone(namespace: str, placement: bundle.Placement, status: Status, generation: int) -> Judged:
-    name = f"{namespace}/{placement.instance}"
+    name = f"pod/{namespace}/{placement.instance}"
     if (refused := _refusal(status, generation)) is not None:
         return Judged(name=name, node=placement.node, verdict=Verdict.FAILED, reason=refused[0], message=refused[1])
     still = any((item.namespace, item.name) == (namespace, placement.instance) for item in status.instances)
@@ -151,6 +161,7 @@ async def wait(
     *,
     wanted: list[tuple[str, bundle.Placement]],
     gone: list[tuple[str, bundle.Placement]],
+    dropped: Sequence[str],
     timeout: float,
     fresh: bool,
     on_change: Callable[[list[Judged]], None],
@@ -163,7 +174,8 @@ async def wait(
     since: dict[str, tuple[Judged, float]] = {}
     while True:
         await target.read(everything=False)
-        judged = judge(wanted=wanted, gone=gone, statuses=session.statuses(target), generation=current.generation)
+        statuses = session.statuses(target)
+        judged = judge(wanted=wanted, gone=gone, dropped=dropped, statuses=statuses, generation=current.generation)
         moment = time.monotonic()
         if [item for item in judged if since.get(item.name, (None,))[0] != item]:
             on_change(judged)
@@ -180,6 +192,6 @@ async def wait(
 def _settled(item: Judged, seconds: float, *, fresh: bool) -> bool:
     if item.verdict is Verdict.WAITING:
         return False
-    if item.verdict is Verdict.FAILED or item.reason in {"Gone", "Completed"} or not fresh:
+    if item.verdict is Verdict.FAILED or item.reason in {"Gone", "Completed", "Taken"} or not fresh:
         return True
     return seconds >= (SETTLE_AFTER_RESTART_SECONDS if item.restarts else SETTLE_SECONDS)

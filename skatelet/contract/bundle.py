@@ -38,7 +38,7 @@ MAX_FILES = 20_000
 _NAME = r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?"
 _PATH = re.compile(
     rf"^(?:instances/{_NAME}/{_NAME}\.yaml|catalogue/cluster\.yaml|catalogue/nodes/{_NAME}\.yaml"
-    rf"|catalogue/objects/[a-z]+/{_NAME}/{_NAME}\.yaml)$"
+    rf"|catalogue/objects/[a-z]+/(?:-|{_NAME})/{_NAME}\.yaml)$"
 )
 
 
@@ -200,9 +200,15 @@ def build(
     author: str,
     tool_version: str,
 ) -> Bundle:
-    """The bundle of one node: `catalogue` (from catalogue_files) and the node's own `instances`."""
+    """The bundle of one node: `catalogue` (from catalogue_files) and the node's own `instances`.
+
+    Raises ValueError for a name that no reader would accept in a path.
+    """
     files = dict(catalogue)
     files |= {instance_path(item): canonical.dump(item.to_data()) for item in instances}
+    foreign = [path for path in files if not _PATH.match(path)]
+    if foreign:
+        raise ValueError(f"{foreign[0]!r} is no path of a bundle")
     index = BundleIndex(
         format_version=FORMAT,
         cluster=cluster,

@@ -29,7 +29,8 @@ def make(**changes: Any) -> bundle.Bundle:
             bundle.CatalogueObject(
                 manifest={"kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}},
                 placements=[bundle.Placement(instance="web-1", node="n1", address="10.66.1.2", hash="0" * 64)],
-            )
+            ),
+            bundle.CatalogueObject(manifest={"kind": "Namespace", "metadata": {"name": "tools"}}),
         ],
     )
     arguments: dict[str, Any] = {
@@ -85,6 +86,15 @@ def test_what_is_packed_is_unpacked_the_same() -> None:
     assert read.instances() == [INSTANCE]
     assert [node.name for node in read.nodes()] == ["n1"]
     assert read.objects()[0].placements[0].instance == "web-1"
+
+
+def test_a_cluster_wide_object_has_a_path_too() -> None:
+    assert "catalogue/objects/namespace/-/tools.yaml" in bundle.unpack(bundle.pack(make())).files
+
+
+def test_a_name_that_no_reader_takes_is_never_written() -> None:
+    with pytest.raises(ValueError, match="no path of a bundle"):
+        make(instances=[INSTANCE.model_copy(update={"name": "../web"})])
 
 
 def test_equal_bundles_are_equal_bytes() -> None:
