@@ -23,7 +23,7 @@ SMALLEST_RANGE = 23
 
 
 def name_problems(what: str, name: str) -> list[str]:
-    if LABEL.match(name):
+    if LABEL.fullmatch(name):
         return []
     return [
         f"the {what}'s name {name!r} must be at most 63 lower case letters, digits and '-', beginning and ending with"
@@ -79,7 +79,7 @@ def host_problems(*, host: str, port: int, user: str, peer_host: str) -> list[st
     ]
     if not 0 < port < 65536:
         problems.append(f"--port {port} must lie between 1 and 65535")
-    if not _USER.match(user):
+    if not _USER.fullmatch(user):
         problems.append(f"--user {user!r} is no account name")
     return problems
 
@@ -89,11 +89,11 @@ def label_problems(labels: Mapping[str, str]) -> list[str]:
     problems = []
     for key, value in labels.items():
         prefix, slash, name = key.rpartition("/")
-        if not name or not _VALUE.match(name) or (slash and not _PREFIX.match(prefix)):
+        if not name or not _VALUE.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
             problems.append(
                 f"the label's key {key!r} must be [prefix/]name, the name of at most 63 letters, digits and -_."
             )
-        if not _VALUE.match(value):
+        if not _VALUE.fullmatch(value):
             problems.append(f"the label {key}={value}: the value may have at most 63 letters, digits and -_.")
     return problems
 
@@ -102,7 +102,7 @@ def _is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return bool(_HOST.match(text))
+        return bool(_HOST.fullmatch(text))
     return True
 
 

@@ -77,21 +77,27 @@ class Ssh:
         except TimeoutError:
             raise hosts.timed_out(self.name, argv, timeout) from None
         except (asyncssh.Error, OSError) as error:
-            raise NodeError(
-                f"{self.name}: the connection was lost during `{' '.join(argv)}`: {_words(error)}",
-                hint="run the same command again: it goes on where it stopped",
-            ) from error
-        code = done.returncode if done.returncode is not None else 255
-        result = hosts.Result(code=code, stdout=_bytes(done.stdout), stderr=_bytes(done.stderr))
+            raise self._lost(argv, _words(error)) from error
+        if done.returncode is None:  # neither an exit code nor a signal arrived
+            raise self._lost(argv, "it ended without a word")
+        result = hosts.Result(code=done.returncode, stdout=_bytes(done.stdout), stderr=_bytes(done.stderr))
         return hosts.checked(self.name, argv, result, check)
+
+    def _lost(self, argv: Sequence[str], words: str) -> NodeError:
+        return NodeError(
+            f"{self.name}: the connection was lost during `{' '.join(argv)}`: {words}",
+            hint="run the same command again: it goes on where it stopped",
+        )
 
     async def _run(self, line: str, stdin: bytes) -> asyncssh.SSHCompletedProcess:
         """Run `line`; a session that sshd refuses to open has run nothing, and is asked for again."""
+        # asyncssh never closes stdin after an empty `input`: a command that reads would wait for ever.
+        feed: dict[str, Any] = {"input": stdin} if stdin else {"stdin": asyncssh.DEVNULL}
         for _ in range(_REFUSALS):
             with contextlib.suppress(asyncssh.ChannelOpenError):
-                return await self._connection.run(line, input=stdin, encoding=None, check=False)
+                return await self._connection.run(line, encoding=None, check=False, **feed)
             await asyncio.sleep(_REFUSAL_WAIT)
-        return await self._connection.run(line, input=stdin, encoding=None, check=False)
+        return await self._connection.run(line, encoding=None, check=False, **feed)
 
 
 @contextlib.asynccontextmanager
