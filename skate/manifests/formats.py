@@ -128,12 +128,13 @@ def ip_address(value: str) -> list[str]:
 def absolute_path(value: str) -> list[str]:
     """A path from the root, with nothing in it that means something else to podman."""
     wrong = [] if value.startswith("/") else ["must be an absolute path"]
-    return wrong + _path(value)
-
-
-def relative_path(value: str) -> list[str]:
-    wrong = ["must be a relative path"] if value.startswith("/") else []
-    return wrong + _path(value)
+    if ".." in value.split("/"):
+        wrong.append("must not contain '..'")
+    if ":" in value:
+        wrong.append("must not contain ':'")
+    if not value.isprintable():
+        wrong.append("must not contain control characters")
+    return wrong
 
 
 def image(value: str) -> list[str]:
@@ -143,15 +144,6 @@ def image(value: str) -> list[str]:
     if len(value) > MAX_IMAGE or not _IMAGE.fullmatch(value):
         return ["must be the name of an image (e.g. 'docker.io/library/nginx:1.27')"]
     return []
-
-
-def _path(value: str) -> list[str]:
-    wrong = ["must not contain '..'"] if ".." in value.split("/") else []
-    if ":" in value:
-        wrong.append("must not contain ':'")
-    if not value.isprintable():
-        wrong.append("must not contain control characters")
-    return wrong
 
 
 def _too_long(value: str, limit: int) -> list[str]:

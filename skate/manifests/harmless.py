@@ -45,6 +45,7 @@ FIELDS: dict[str, dict[str, tuple[str, tuple[Any, ...]]]] = {
         "shareProcessNamespace": (_DEFAULT, (False,)),
     },
     "Container": {
+        "stdin": (_DEFAULT, (False,)),
         "stdinOnce": (_DEFAULT, (False,)),
         "terminationMessagePath": (_DEFAULT, (_ANY,)),
         "terminationMessagePolicy": (_DEFAULT, (_ANY,)),

@@ -62,7 +62,6 @@ class VolumeMount(scalars.Model):
     name: scalars.DnsLabel
     mount_path: scalars.AbsolutePath
     read_only: bool = False
-    sub_path: scalars.OptionalRelativePath = ""
 
 
 class Capabilities(scalars.Model):
@@ -98,7 +97,6 @@ class Container(scalars.Model):
     volume_mounts: list[VolumeMount] = Field(default_factory=list)
     image_pull_policy: PullPolicy | None = None
     security_context: SecurityContext = Field(default_factory=SecurityContext)
-    stdin: bool = False
     tty: bool = False
 
     @model_validator(mode="after")

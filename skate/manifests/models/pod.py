@@ -1,7 +1,8 @@
 """Pod, PodSpec and volumes (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/).
 
 Only what `podman kube play` and the scheduler do today is here. A field added to a model is a field that skate does: nothing
-else has to be told.
+else has to be told. Tried with podman 4.3 and 5.4, and left out of a container for it: `stdin` (neither opens it) and
+`volumeMounts.subPath` (4.3 mounts the whole volume without a word).
 """
 
 from __future__ import annotations

@@ -141,7 +141,6 @@ OptionalDnsLabel = Annotated[str, _text(formats.dns_label, optional=True)]
 OptionalDnsSubdomain = Annotated[str, _text(formats.dns_subdomain, optional=True)]
 OptionalPortName = Annotated[str, _text(formats.port_name, optional=True)]
 OptionalAbsolutePath = Annotated[str, _text(formats.absolute_path, optional=True)]
-OptionalRelativePath = Annotated[str, _text(formats.relative_path, optional=True)]
 OptionalIpAddress = Annotated[str, _text(formats.ip_address, optional=True)]
 
 Count = Annotated[int, _number(0, INT32, "must be greater than or equal to 0")]
