@@ -54,7 +54,7 @@ def from_manifest(manifest: Mapping[str, Any]) -> Workload | None:
         replicas=replicas,
         cpu_millis=_requests(spec, "cpu", quantity.parse_cpu_millis),
         memory_bytes=_requests(spec, "memory", quantity.parse_bytes),
-        node_name=spec.get("nodeName"),
+        node_name=spec.get("nodeName") or None,
         node_selector=spec.get("nodeSelector") or {},
         host_ports=_host_ports(spec),
         host_network=bool(spec.get("hostNetwork")),

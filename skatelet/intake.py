@@ -17,6 +17,7 @@ import ipaddress
 import os
 import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from skatelet import durable
@@ -47,8 +48,8 @@ class Taken:
     """The newest bundle that was accepted, if any."""
     data: bytes = b""
     refusals: list[Refusal] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
-    """Names that could not be removed, with the reason."""
+    consumed: list[str] = field(default_factory=list)
+    """Every name that was looked at, to be cleared once the status says what came of it."""
 
 
 def waiting(paths: Paths) -> bool:
@@ -59,7 +60,11 @@ def waiting(paths: Paths) -> bool:
 
 
 def take(paths: Paths, *, identity: bundle.NodeIdentity | None, own: bundle.Bundle | None, own_data: bytes) -> Taken:
-    """Consume the inbox: each bundle, in order of generation, is stored if it may follow the one before."""
+    """Look at all that lies in the inbox: each bundle, in order of generation, is stored if it may follow the one before.
+
+    What was looked at stays there until `clear`: first the status must say which generation is followed. Who reads the inbox and
+    then the status so never misses a bundle that is just being taken.
+    """
     taken = Taken()
     try:
         inbox = os.open(paths.inbox, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -78,23 +83,29 @@ def take(paths: Paths, *, identity: bundle.NodeIdentity | None, own: bundle.Bund
             except OSError as error:
                 message = f"it could not be stored: {error.strerror}"
                 taken.refusals.append(_refusal(name, bundle.BundleError("StorageFailed", message)))
-            _clear_noting(inbox, name, taken)
+            taken.consumed.append(name)
     finally:
         os.close(inbox)
     return taken
 
 
-def empty(paths: Paths) -> list[str]:
-    """Remove everything from the inbox unread: the last resort after an error of our own. Gives back what is stuck."""
-    taken = Taken()
-    with contextlib.suppress(OSError):
+def clear(paths: Paths, names: Iterable[str]) -> list[str]:
+    """Remove `names` from the inbox, whatever they are by now. Gives back what is stuck, with the reason."""
+    try:
         inbox = os.open(paths.inbox, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            for name in _names(inbox):
-                _clear_noting(inbox, name, taken)
-        finally:
-            os.close(inbox)
-    return taken.stuck
+    except OSError:
+        return []
+    try:
+        return [reason for name in names if (reason := _clear_noting(inbox, name))]
+    finally:
+        os.close(inbox)
+
+
+def clear_all(paths: Paths) -> list[str]:
+    """Remove everything from the inbox unread: the last resort after an error of our own. Gives back what is stuck."""
+    with contextlib.suppress(OSError), os.scandir(paths.inbox) as entries:
+        return clear(paths, [entry.name for entry in entries])
+    return []
 
 
 def prune(paths: Paths, *, generation: int) -> None:
@@ -148,8 +159,7 @@ def _read(inbox: int, name: str) -> bytes:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise bundle.BundleError("NotABundle", f"{name!r} is no plain file")
-        if found.st_nlink != 1:
-            raise bundle.BundleError("NotABundle", f"{name!r} has {found.st_nlink} hard links, a bundle has one")
+        # The number of links says nothing: OpenSSH's exclusive rename is link and unlink, so for a moment there are two.
         if found.st_size > bundle.MAX_BYTES:
             raise bundle.BundleError("TooLarge", f"{name!r} has {found.st_size} bytes, the limit is {bundle.MAX_BYTES}")
         with os.fdopen(handle, "rb", closefd=False) as stream:
@@ -235,11 +245,13 @@ def _refusal(name: str, error: bundle.BundleError) -> Refusal:
     )
 
 
-def _clear_noting(directory: int, name: str, taken: Taken) -> None:
+def _clear_noting(directory: int, name: str) -> str:
+    """Why `name` could not be removed; empty when it is gone."""
     try:
         _clear(directory, name)
     except OSError as error:
-        taken.stuck.append(f"{name[:100]!r}: {error.strerror}")
+        return f"{name[:100]!r}: {error.strerror}"
+    return ""
 
 
 def _clear(directory: int, name: str) -> None:

@@ -94,23 +94,24 @@ class Node:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def once(self) -> Outlook:
-        """One pass. Whatever goes wrong inside is in the status afterwards."""
-        stuck: list[str] = []
+        """One pass. Whatever goes wrong inside is in the status afterwards, and the inbox is empty afterwards."""
         self._happened = False
+        self._consumed: list[str] = []
         outlook = Outlook(busy=bool(self._running))
+        stuck: list[str] = []
         try:
-            stuck = self._take_in()
+            self._take_in()
             outlook, condition = self._reconcile()
         except Exception as error:  # a bug of ours: it must be seen, and must not make PID 1 spin
-            stuck = intake.empty(self._paths)
+            stuck = intake.clear_all(self._paths)
             condition = Condition(
                 word="False", reason="InternalError", message=f"{type(error).__name__}: {error}"[:1000]
             )
-        if stuck:
-            condition = Condition(
-                word="False", reason="InboxStuck", message=f"cannot be removed: {'; '.join(stuck)[:900]}"
-            )
         self._report(condition)
+        stuck = stuck or intake.clear(self._paths, self._consumed)
+        if stuck:
+            message = f"cannot be removed: {'; '.join(stuck)[:900]}"
+            self._report(Condition(word="False", reason="InboxStuck", message=message))
         return dataclasses.replace(outlook, busy=bool(self._running), happened=self._happened, stuck=tuple(stuck))
 
     def _load_bundle(self) -> None:
@@ -129,14 +130,15 @@ class Node:
         self._bundle, self._bundle_data, self._broken = followed, data, ""
         self._desired = desired_pods(followed)
 
-    def _take_in(self) -> list[str]:
+    def _take_in(self) -> None:
         for touched in self._paths.wake.glob("*"):
             touched.unlink(missing_ok=True)
             self._happened = True
         if not intake.waiting(self._paths):
-            return []
+            return
         self._happened = True
         taken = intake.take(self._paths, identity=self._identity, own=self._bundle, own_data=self._bundle_data)
+        self._consumed = taken.consumed
         for refusal in taken.refusals:
             self._refuse(refusal)
         if taken.bundle is not None:
@@ -144,7 +146,6 @@ class Node:
             index = taken.bundle.index
             self._event("Normal", "BundleAccepted", f"bundle/{index.generation}", "The node follows this bundle now")
         intake.prune(self._paths, generation=self._bundle.index.generation if self._bundle else 0)
-        return taken.stuck
 
     def _refuse(self, refusal: intake.Refusal) -> None:
         rejection = status.Rejection(

@@ -52,6 +52,8 @@ class Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise CanonicalError("expected a mapping", **_mark(node))
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -81,13 +83,18 @@ def _scalar(loader: Loader, node: yaml.ScalarNode) -> str:
 
 
 def _construct_bool(loader: Loader, node: yaml.ScalarNode) -> bool:
-    return BOOLEANS[_scalar(loader, node).lower()]
+    text = _scalar(loader, node).lower()
+    if text not in BOOLEANS:
+        raise CanonicalError(f"{text[:50]!r} is no boolean", **_mark(node))
+    return BOOLEANS[text]
 
 
 def _construct_int(loader: Loader, node: yaml.ScalarNode) -> int:
     text = _scalar(loader, node).replace("_", "").lower()
     sign = -1 if text.startswith("-") else 1
     digits = text.lstrip("+-")
+    if not _INT.match(text) or len(text) > 1000:
+        raise CanonicalError(f"{text[:50]!r} is no whole number", **_mark(node))
     if digits.startswith("0") and digits.isdigit() and digits != "0":
         return sign * int(digits, 8)
     return sign * int(digits, 0)
@@ -95,6 +102,8 @@ def _construct_int(loader: Loader, node: yaml.ScalarNode) -> int:
 
 def _construct_float(loader: Loader, node: yaml.ScalarNode) -> float:
     text = _scalar(loader, node).lower()
+    if not _FLOAT.match(text):
+        raise CanonicalError(f"{text[:50]!r} is no number", **_mark(node))
     if text.endswith(("inf", "nan")):
         return float(text.replace(".", ""))
     return float(text)
@@ -105,6 +114,12 @@ for _class in (Loader, Dumper):
     for _tag, _expression in (("null", _NULL), ("bool", _BOOL), ("int", _INT), ("float", _FLOAT)):
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _expression, None)
     _class.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
+# What an explicit tag (`!!timestamp x`) could ask for beyond plain data is refused as any unknown tag is.
+Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in Loader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in {"null", "str", "seq", "map"}
+}
 Loader.add_constructor("tag:yaml.org,2002:bool", _construct_bool)
 Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
