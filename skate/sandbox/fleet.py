@@ -7,6 +7,7 @@ point. A create that fails deletes what it has made, and reports the failure.
 from __future__ import annotations
 
 import ipaddress
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -254,3 +255,5 @@ def _forget_context(path: Path, sandbox: state.Sandbox) -> None:
         content.remove_cluster(sandbox.name)
     if cluster.drop_key and Path(cluster.drop_key).parent == path.absolute().parent / "keys":
         Path(cluster.drop_key).unlink(missing_ok=True)
+    # What `skate get` remembers of the cluster's nodes, see session.
+    shutil.rmtree(path.parent / "cache" / sandbox.name, ignore_errors=True)

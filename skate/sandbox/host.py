@@ -18,6 +18,7 @@ TOOLS = {
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "setsid": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
@@ -38,10 +39,15 @@ class HostCommandError(SkateError):
         self.stderr = stderr
 
 
-def run(argv: Sequence[str], *, input: str | None = None, timeout: float = 120) -> str:
-    """Run a command and return its standard output. Raises HostCommandError when it fails or takes over `timeout` seconds."""
+def run(argv: Sequence[str], *, input: str | None = None, timeout: float = 120, keep: Sequence[int] = ()) -> str:
+    """Run a command and return its standard output; it inherits the file descriptors in `keep`.
+
+    Raises HostCommandError when it fails or takes over `timeout` seconds.
+    """
     try:
-        done = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            argv, input=input, capture_output=True, text=True, timeout=timeout, check=False, pass_fds=keep
+        )
     except FileNotFoundError as error:
         raise HostCommandError(argv, 127, f"{argv[0]}: not found") from error
     except subprocess.TimeoutExpired as error:

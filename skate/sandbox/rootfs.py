@@ -64,6 +64,12 @@ DISABLED = (
 )
 """Units that are slow, need the internet or take port 80: not started in nodes."""
 
+_ENDS_WITH_US = (
+    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+)
+"""In front of a build: when `create` is killed, all of mmdebstrap, apt and dpkg ends, and their mounts go."""
+
 RECIPE = 1
 """Raise when `_finish` does something else than before, so that caches are built anew."""
 
@@ -104,7 +110,11 @@ def _build(release: str, *, progress: host.Progress) -> None:
         building = Path(tempfile.mkdtemp(dir=state.cache(), prefix=f"{target.name}.building-"))
         building.chmod(0o755)
         try:
-            host.run(_mmdebstrap(release, building), input="\n".join(_apt_lines(release)) + "\n", timeout=1800)
+            # The build holds the lock too: who comes next never removes a tree that somebody still writes to.
+            lines = "\n".join(_apt_lines(release)) + "\n"
+            host.run(
+                [*_ENDS_WITH_US, *_mmdebstrap(release, building)], input=lines, timeout=1800, keep=[stream.fileno()]
+            )
             _finish(building)
         except host.HostCommandError as error:
             shutil.rmtree(building, ignore_errors=True)

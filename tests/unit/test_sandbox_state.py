@@ -101,6 +101,7 @@ def test_deleting_takes_the_sandboxs_context_and_drop_key_only(own_directory: Pa
     key = own_directory / "keys" / "lab"
     key.parent.mkdir()
     key.write_text("private")
+    (own_directory / "cache" / "lab").mkdir(parents=True)
     mine = registry.NodeEntry(name="node-1", subnet="10.66.1.0/24", key=str(sandbox().key))
     known = registry.Registry(current_context="lab")
     known.put_cluster(registry.ClusterEntry(name="lab", nodes=[mine], drop_key=str(key)))
@@ -112,6 +113,7 @@ def test_deleting_takes_the_sandboxs_context_and_drop_key_only(own_directory: Pa
     assert [cluster.name for cluster in after.clusters] == ["production"]
     assert after.current_context == ""
     assert not key.exists()
+    assert not (own_directory / "cache" / "lab").exists()
 
 
 @pytest.mark.parametrize("recorded", [True, False])
