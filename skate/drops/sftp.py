@@ -109,7 +109,8 @@ async def connect(node: registry.NodeEntry, *, drop_key: str, timeout: float) ->
 
 
 async def _open(node: registry.NodeEntry, drop_key: str, timeout: float) -> asyncssh.SSHClientConnection:
-    known = asyncssh.import_known_hosts(f"{_pattern(node)} {node.host_key}\n")
+    # As a list, not as known_hosts lines: ~/.ssh/config may give the host another name, which a line would not match.
+    known: tuple[list[asyncssh.SSHKey], ...] = ([asyncssh.import_public_key(node.host_key)], [], [])
     return await asyncssh.connect(
         node.host,
         node.port,
@@ -125,10 +126,6 @@ async def _open(node: registry.NodeEntry, drop_key: str, timeout: float) -> asyn
         login_timeout=timeout,
         keepalive_interval=10,
     )
-
-
-def _pattern(node: registry.NodeEntry) -> str:
-    return node.host if node.port == 22 else f"[{node.host}]:{node.port}"
 
 
 def _host_key_algorithms(host_key: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from skate import drops, registry
 from skate.errors import NodeError
 from skate.nodesetup import hostkey, hosts, ssh
 
@@ -50,7 +51,12 @@ async def run_here(process: asyncssh.SSHServerProcess[bytes]) -> None:
 @contextlib.asynccontextmanager
 async def server(host_key: asyncssh.SSHKey = HOST_KEY) -> AsyncIterator[int]:
     listener = await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key], process_factory=run_here, encoding=None
+        *("127.0.0.1", 0),
+        server_factory=Server,
+        server_host_keys=[host_key],
+        process_factory=run_here,
+        sftp_factory=True,
+        encoding=None,
     )
     async with listener:
         yield listener.get_port()
@@ -256,6 +262,25 @@ def test_a_host_that_cannot_be_reached_is_told_in_words(key: str) -> None:
         asyncio.run(connect("127.0.0.1"))
     with pytest.raises(NodeError, match="its name is not known to DNS"):
         asyncio.run(connect("nowhere.invalid"))
+
+
+def test_a_name_of_ssh_s_configuration_reaches_both_accounts(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host web\n  HostName 127.0.0.1\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def both() -> None:
+        async with server() as port:
+            operator = ssh.Account(host="web", port=port, user="root", key=key)
+            async with ssh.connect(operator, hostkey.Verification(pinned=text(HOST_KEY))) as host:
+                assert host.host_key == text(HOST_KEY)
+            node = registry.NodeEntry(name="web", host="web", port=port, subnet="10.66.1.0/24", host_key=text(HOST_KEY))
+            async with drops.connect(node, drop_key=key, timeout=10) as connected:
+                assert (await connected.read_status()).status is None
+
+    asyncio.run(asyncio.wait_for(both(), 30))
 
 
 def test_a_connection_that_breaks_is_told_in_words(key: str) -> None:
