@@ -100,7 +100,9 @@ def apply(memory: model.PodMemory, action: model.Action, result: Result, now: fl
     """The memory after `action` has been done with `result`."""
     if result.failure is not None:
         times = memory.failure.times + 1 if memory.failure else 1
-        failure = dataclasses.replace(result.failure, times=times, due=now + retry_delay(times))
+        failure = dataclasses.replace(
+            result.failure, times=times, due=now + retry_delay(times), removal=isinstance(action, model.Remove)
+        )
         # An image may have gone since it was fetched: what could not be played is fetched again.
         return dataclasses.replace(memory, failure=failure, images_ready=False)
     match action:
@@ -109,7 +111,8 @@ def apply(memory: model.PodMemory, action: model.Action, result: Result, now: fl
             failed_play = memory.failure if memory.failure and not memory.failure.container else None
             return dataclasses.replace(memory, failure=failed_play, images_ready=True)
         case model.Remove():
-            return dataclasses.replace(memory, failure=None, replay=False)
+            other = memory.failure if memory.failure and not memory.failure.removal else None
+            return dataclasses.replace(memory, failure=other, replay=False)
         case model.Play():
             memory = dataclasses.replace(memory, failure=None, images_ready=False, replay=False)
             counted = False

@@ -130,6 +130,8 @@ class Failure:
     message: str
     container: str = ""
     """Set where one container is to blame, such as for its image."""
+    removal: bool = False
+    """It is the removal of the pod that failed."""
     times: int = 1
     due: float = 0.0
 

@@ -86,7 +86,9 @@ def _unless_failed(
 ) -> None:
     """Add `action`, or when it is due if the last one for this pod failed."""
     failure = memory.get(action.pod_name, model.PodMemory()).failure
-    if failure is not None and failure.due > now:
+    # An old pod does not stay because the image of the new one of its name cannot be had, where another one needs its place.
+    concerned = not isinstance(action, model.Remove) or (failure is not None and failure.removal)
+    if failure is not None and concerned and failure.due > now:
         dues.append(failure.due)
     else:
         actions.append(action)
