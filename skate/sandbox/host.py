@@ -57,6 +57,14 @@ def run(argv: Sequence[str], *, input: str | None = None, timeout: float = 120, 
     return done.stdout
 
 
+def remove_tree(path: Path) -> None:
+    """Remove a directory with everything in it; nothing happens when it is not there.
+
+    Not by shutil: what a node wrote may be nested deeper than Python recurses.
+    """
+    run(["rm", "-rf", "--one-file-system", "--", str(path)], timeout=600)
+
+
 def require_root() -> None:
     """Raises SkateError for anybody but root: bridges, mounts and namespaces need it."""
     if os.geteuid() != 0:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import platform
-import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,7 +104,7 @@ def _build(release: str, *, progress: host.Progress) -> None:
         if target.is_dir():
             return
         for stale in state.cache().glob(f"{target.name}.building-*"):
-            shutil.rmtree(stale)
+            host.remove_tree(stale)
         progress(f"building the {release} root file system (once; about a minute)")
         building = Path(tempfile.mkdtemp(dir=state.cache(), prefix=f"{target.name}.building-"))
         building.chmod(0o755)
@@ -117,14 +116,14 @@ def _build(release: str, *, progress: host.Progress) -> None:
             )
             _finish(building)
         except host.HostCommandError as error:
-            shutil.rmtree(building, ignore_errors=True)
+            host.remove_tree(building)
             raise SkateError(
                 f"the {release} root file system could not be built",
                 details=error.details,
                 hint="see whether `apt-get update` works on this machine: nodes are built from its apt sources",
             ) from error
         except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
+            host.remove_tree(building)
             raise
         building.rename(target)
 

@@ -18,13 +18,13 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from skate.errors import SkateError
+from skate.sandbox import host
 
 DEFAULT_ROOT = Path("/var/lib/skate-sandbox")
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")
@@ -140,8 +140,8 @@ def forget(name: str) -> None:
     """Remove everything recorded of a sandbox; its record goes last, so that an interrupted delete can be repeated."""
     directory = root() / name
     for path in [*directory.glob("nodes/*"), *(item for item in directory.glob("*") if item.is_dir())]:
-        shutil.rmtree(path)
-    shutil.rmtree(directory, ignore_errors=True)
+        host.remove_tree(path)
+    host.remove_tree(directory)
 
 
 @contextlib.contextmanager

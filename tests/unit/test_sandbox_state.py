@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_what_is_saved_is_loaded() -> None:
 def test_forgetting_leaves_nothing() -> None:
     state.save(sandbox())
     (state.root() / "lab/nodes/node-1/upper/etc").mkdir(parents=True)
+    state.forget("lab")
+    assert list(state.root().iterdir()) == []
+
+
+def test_what_a_node_nested_deeper_than_python_recurses_is_removed_too() -> None:
+    state.save(sandbox())
+    directory = os.open(state.root() / "lab", os.O_RDONLY)
+    for _ in range(sys.getrecursionlimit() + 100):
+        os.mkdir("d", dir_fd=directory)
+        below = os.open("d", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = below
+    os.close(directory)
     state.forget("lab")
     assert list(state.root().iterdir()) == []
 
