@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from skate import manifests, scheduling, workloads
+from skate import scheduling, workloads
 from skatelet.contract import bundle
 from skatelet.contract.status import Status
+
+if TYPE_CHECKING:  # reading the cluster must not pay for the models of manifests
+    from skate import manifests
 
 Key = tuple[str, str, str]
 """Kind, namespace (empty for cluster-wide kinds), name."""

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skate import scheduling
+from skate import quantity, scheduling
 from skate.errors import ScheduleError
-from skate.manifests import quantity
 from skatelet.contract import canonical
 
 TEMPLATE_HASH = "pod-template-hash"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from skate.manifests import models, problems, quantity
+from skate import quantity
+from skate.manifests import models, problems
 
 
 def find(model: models.Object) -> list[problems.Problem]:

@@ -11,8 +11,7 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies
 
-from skate import errors, manifests
-from skate.manifests import quantity
+from skate import errors, manifests, quantity
 from skatelet.contract import canonical
 
 ACCEPTED = Path(__file__).parents[1] / "golden" / "manifests" / "accepted"

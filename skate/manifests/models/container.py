@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from skate.manifests import problems, quantity
+from skate import quantity
+from skate.manifests import problems
 from skate.manifests.models import scalars
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]

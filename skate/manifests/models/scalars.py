@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 from pydantic.alias_generators import to_camel
 
-from skate.manifests import formats, problems, quantity
+from skate import quantity
+from skate.manifests import formats, problems
 
 INT32 = 2**31 - 1
 

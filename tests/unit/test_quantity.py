@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from skate.manifests import quantity
+from skate import quantity
 
 
 @pytest.mark.parametrize(
