@@ -37,8 +37,8 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_FILES = 20_000
 _NAME = r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?"
 _PATH = re.compile(
-    rf"^(?:instances/{_NAME}/{_NAME}\.yaml|catalogue/cluster\.yaml|catalogue/nodes/{_NAME}\.yaml"
-    rf"|catalogue/objects/[a-z]+/(?:-|{_NAME})/{_NAME}\.yaml)$"
+    rf"(?:instances/{_NAME}/{_NAME}\.yaml|catalogue/cluster\.yaml|catalogue/nodes/{_NAME}\.yaml"
+    rf"|catalogue/objects/[a-z]+/(?:-|{_NAME})/{_NAME}\.yaml)"
 )
 
 
@@ -206,7 +206,7 @@ def build(
     """
     files = dict(catalogue)
     files |= {instance_path(item): canonical.dump(item.to_data()) for item in instances}
-    foreign = [path for path in files if not _PATH.match(path)]
+    foreign = [path for path in files if not _PATH.fullmatch(path)]
     if foreign:
         raise ValueError(f"{foreign[0]!r} is no path of a bundle")
     index = BundleIndex(
@@ -270,7 +270,7 @@ def _read_members(data: bytes) -> dict[str, bytes]:
                     raise BundleError(
                         "Malformed", f"{member.name!r:.200} is not a regular file; only files are allowed"
                     )
-                if member.name != INDEX and not _PATH.match(member.name):
+                if member.name != INDEX and not _PATH.fullmatch(member.name):
                     raise BundleError("Malformed", f"{member.name!r:.200} is no path of a bundle")
                 if member.name in contents:
                     raise BundleError("Malformed", f"{member.name} appears twice")

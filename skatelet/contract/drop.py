@@ -28,8 +28,8 @@ AUTHORIZED_KEYS = "/etc/skate/authorized_keys"
 NODE_CONFIG = "/etc/skate/node.yaml"
 """The node's own identity, written by `skate create node`: see NodeIdentity."""
 
-_INBOX_NAME = re.compile(r"^([1-9][0-9]{0,17})\.bundle$")
-_CLAIM_NAME = re.compile(r"^([1-9][0-9]{0,17})$")
+_INBOX_NAME = re.compile(r"([1-9][0-9]{0,17})\.bundle")
+_CLAIM_NAME = re.compile(r"([1-9][0-9]{0,17})")
 
 
 def inbox_path(generation: int) -> str:
@@ -42,11 +42,11 @@ def claim_path(generation: int) -> str:
 
 def inbox_generation(name: str) -> int | None:
     """The generation that a file name in inbox/ stands for; None for a foreign name."""
-    match = _INBOX_NAME.match(name)
+    match = _INBOX_NAME.fullmatch(name)
     return int(match[1]) if match else None
 
 
 def claim_generation(name: str) -> int | None:
     """The generation that a file name in claims/ stands for; None for a foreign name."""
-    match = _CLAIM_NAME.match(name)
+    match = _CLAIM_NAME.fullmatch(name)
     return int(match[1]) if match else None

@@ -144,6 +144,7 @@ def test_anything_but_a_regular_file_is_refused(kind: bytes) -> None:
         "instances/../../x.yaml",
         "instances/default/x",
         "instances/a/b/c.yaml",
+        "instances/a/b.yaml\n",
         "x" * 5000,
     ],
 )
