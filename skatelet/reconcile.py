@@ -369,6 +369,8 @@ def read_identity(paths: Paths) -> bundle.NodeIdentity | None:
 def _outcome(result: memory.Result) -> str:
     if result.failure is not None:
         return result.failure.reason
+    if result.replay:
+        return "it is to be made anew"
     failed = [item.name for item in result.started if item.error]
     return f"did not start: {', '.join(failed)}" if failed else "done"
 

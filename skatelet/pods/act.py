@@ -6,8 +6,10 @@ Actions on different pods run side by side in threads; the same image is never f
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
@@ -18,6 +20,8 @@ from skatelet.pods.memory import Result, Started
 from skatelet.system.podman import Podman, PodmanError, tidy
 
 NETWORK = "skate"
+START_TRIES = 4
+START_PAUSE_SECONDS = 0.25
 _STARTING = re.compile(r"starting container ([0-9a-f]{64}): ?")
 
 Say = Callable[[str, str, str], None]
@@ -96,15 +100,28 @@ class Actor:
         started, replay = [], False
         for container in action.containers:
             try:
-                self._podman.start(container.id)
-                error = ""
-            except PodmanError as problem:
+                self._start_patiently(container.id)
+            except PodmanError as error:
                 # What the OCI runtime says is about this container; all else about the pod it stands in.
-                error = problem.message
-                replay = replay or "OCI runtime" not in error
-            started.append(Started(name=container.name, id=container.id, error=error))
+                if "OCI runtime" not in error.message:
+                    replay = True
+                    continue
+                started.append(Started(name=container.name, id=container.id, error=error.message))
+            else:
+                started.append(Started(name=container.name, id=container.id))
         _say_started(started, say)
         return Result(started=tuple(started), replay=replay)
+
+    def _start_patiently(self, identity: str) -> None:
+        """Start a container. One that has just ended may meet podman still taking its pod down ("internal libpod error")."""
+        for _ in range(START_TRIES - 1):
+            try:
+                return self._podman.start(identity)
+            except PodmanError as error:
+                if error.status != http.client.INTERNAL_SERVER_ERROR or "OCI runtime" in error.message:
+                    raise
+            time.sleep(START_PAUSE_SECONDS)
+        return self._podman.start(identity)
 
     def _remove(self, action: model.Remove, say: Say) -> Result:
         running = [item for item in action.pod.containers if item.running]
@@ -139,7 +156,7 @@ class Actor:
         try:
             self._podman.remove_pod(identity)
         except PodmanError as error:
-            if error.status != 404:
+            if error.status != http.client.NOT_FOUND:
                 raise
 
     def _clear(self, name: str) -> bool:

@@ -11,6 +11,8 @@ import math
 from skatelet.system import command
 
 UNIT = "skatelet-again"
+NOT_LOADED = 5
+"""systemctl's exit code when there is no such unit, which here is as good as stopped."""
 
 
 def start_again_in(seconds: float) -> None:
@@ -35,4 +37,8 @@ def start_again_in(seconds: float) -> None:
 
 def cancel() -> None:
     """Forget the earlier request, if there is one. Raises CommandError."""
-    command.run(["systemctl", "stop", "--quiet", f"{UNIT}.timer", f"{UNIT}.service"])
+    try:
+        command.run(["systemctl", "stop", "--quiet", f"{UNIT}.timer", f"{UNIT}.service"])
+    except command.CommandError as error:
+        if error.exit_code != NOT_LOADED:
+            raise

@@ -15,6 +15,8 @@ import pytest
 from skatelet import reconcile
 from skatelet.contract import bundle, canonical, status
 from skatelet.paths import Paths
+from skatelet.pods import act
+from skatelet.system.podman import PodmanError
 from tests.unit import fake_podman
 
 CONTAINER = {"name": "app", "image": "app:1", "command": ["serve"]}
@@ -382,3 +384,38 @@ def test_the_wake_files_of_the_hook_are_consumed(world: World) -> None:
     (world.paths.wake / "container").write_text("")
     assert world.node.once().happened
     assert not list(world.paths.wake.iterdir())
+
+
+def test_a_pod_that_cannot_be_started_as_it_stands_is_made_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.drop(pod("web"))
+    world.settle()
+    identity = world.podman.find("web.default-app")["Id"]
+    world.podman.end("web.default-app", code=0)
+
+    def refuse(_: str) -> None:
+        raise PodmanError("starting some containers: internal libpod error", status=500)
+
+    monkeypatch.setattr(world.podman, "start", refuse)
+    monkeypatch.setattr(act, "START_PAUSE_SECONDS", 0.0)
+    world.settle()
+    assert world.only().phase == "Running"
+    assert world.podman.find("web.default-app")["Id"] != identity
+
+
+def test_a_network_that_is_missing_is_made_with_the_nodes_subnet(world: World) -> None:
+    world.paths.network_file.unlink()
+    world.node.close()
+    world.wake_up()
+    world.drop(pod("web"))
+    world.settle()
+    subnet = world.podman.networks["skate"]["subnets"][0]
+    assert (subnet["subnet"], subnet["gateway"]) == ("10.66.1.0/24", "10.66.1.1")
+    assert subnet["lease_range"]["start_ip"] == "10.66.1.240"
+
+
+def test_a_foreign_network_of_the_name_is_not_touched(world: World) -> None:
+    world.podman.networks["skate"] = {"name": "skate", "labels": {}}
+    world.drop(pod("web"))
+    found = world.settle()
+    assert ready(found).reason == "NetworkUnfit"
+    assert world.podman.networks["skate"] == {"name": "skate", "labels": {}}
