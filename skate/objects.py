@@ -49,7 +49,11 @@ def nodes(seen: Seen) -> list[Object]:
 
 
 def pods(seen: Seen) -> list[Object]:
-    """Every instance as a v1 Pod: those the nodes have, and those placed that no node has yet or that cannot be asked."""
+    """Every instance as a v1 Pod.
+
+    Those that the nodes have, those placed that no node has yet, and those on nodes that cannot be asked: as the catalogue places
+    them there, or, where it does not any more, as the node said last.
+    """
     found: list[Object] = []
     reported: set[tuple[str, str, str]] = set()
     for name, item in seen.nodes.items():
@@ -61,7 +65,12 @@ def pods(seen: Seen) -> list[Object]:
     for key, entry in seen.catalogue.objects.items():
         for placement in entry.placements:
             if (placement.node, key[1], placement.instance) not in reported:
+                reported.add((placement.node, key[1], placement.instance))
                 found.append(_placed_pod(key, entry, placement, seen))
+    for name, item in seen.nodes.items():
+        for instance in item.status.instances if item.status and not item.reachable else ():
+            if (name, instance.namespace, instance.name) not in reported:
+                found.append(_lost_pod(instance, item, seen.catalogue))
     return sorted(found, key=_identity)
 
 
@@ -259,6 +268,20 @@ def _placed_pod(key: catalogue.Key, entry: bundle.CatalogueObject, placement: bu
         result["status"] = {"phase": "Pending"}
     if placement.address:
         result["status"]["podIP"] = placement.address
+    return result
+
+
+def _lost_pod(instance: status.InstanceStatus, item: NodeSeen, source: catalogue.Catalogue) -> Object:
+    """A pod that should go, on a node that cannot be told so."""
+    result = _observed_pod(instance, item, source)
+    result["metadata"]["deletionTimestamp"] = item.since
+    result["status"] |= {
+        "phase": "Unknown",
+        "reason": "NodeLost",
+        "message": f"node {item.node.name} cannot be reached: {item.error}",
+        "conditions": [{"type": kind, "status": "Unknown"} for kind in ("Ready", "ContainersReady")],
+        "containerStatuses": [_container(container) | {"ready": False} for container in instance.containers],
+    }
     return result
 
 

@@ -90,9 +90,9 @@ def pod_reason(pod: Object) -> str:
             running = True
     if reason == "Completed" and running:
         reason = "Running" if is_ready(pod) else "NotReady"
-    if pod["metadata"].get("deletionTimestamp"):
-        return "Terminating"
-    return "Unknown" if state.get("reason") == "NodeLost" else str(reason)
+    if state.get("reason") == "NodeLost":
+        return "Unknown"
+    return "Terminating" if pod["metadata"].get("deletionTimestamp") else str(reason)
 
 
 def is_ready(pod: Object) -> bool:
