@@ -70,13 +70,6 @@ def read(file: str, text: str) -> tuple[list[Document], list[str]]:
                 broken.append(_sentence(file, error, text))
             except yaml.YAMLError as error:
                 broken.append(_sentence(file, canonical.wrap_error(error), text))
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                # PyYAML's constructors raise all of these for a value that its tag does not fit (`!!int abc`), and int() for
-                # one of more than 4300 digits. None says where.
-                line = node.start_mark.line + 1 if node is not None else 1
-                broken.append(
-                    f"{file}:{line}: a value in this document does not fit its tag (!!…), or is too long a number"
-                )
             else:
                 whole = Document(file=file, number=number if len(nodes) > 1 else 0, data=data, node=node)
                 documents += _flatten(whole)

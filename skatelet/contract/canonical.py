@@ -28,9 +28,10 @@ _FLOAT = re.compile(
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 MAX_ALIASES = 100
 """More aliases than this in one document is refused: nested aliases grow exponentially when followed."""
-
-MAX_DEPTH = 200
-_INDENTATION = re.compile(rb"^[-?:&!\w \t]*", re.MULTILINE)
+MAX_DIGITS = 1000
+MAX_DEPTH = 100
+"""Deeper nesting than this is refused. libyaml's composer recurses on the C stack and checks nothing: 100,000 opening brackets
+end the process with a segmentation fault."""
 
 
 class CanonicalError(ValueError):
@@ -93,7 +94,9 @@ def _construct_int(loader: Loader, node: yaml.ScalarNode) -> int:
     text = _scalar(loader, node).replace("_", "").lower()
     sign = -1 if text.startswith("-") else 1
     digits = text.lstrip("+-")
-    if not _INT.match(text) or len(text) > 1000:
+    if len(text) > MAX_DIGITS:
+        raise CanonicalError(f"a number of {len(text)} digits is too long", **_mark(node))
+    if not _INT.match(text):
         raise CanonicalError(f"{text[:50]!r} is no whole number", **_mark(node))
     if digits.startswith("0") and digits.isdigit() and digits != "0":
         return sign * int(digits, 8)
@@ -155,16 +158,10 @@ def load(text: str | bytes) -> Any:
 
 
 def check_depth(text: str | bytes) -> None:
-    """Raise CanonicalError when the documents in `text` nest deeper than MAX_DEPTH.
+    """Raise CanonicalError when anything in `text` nests deeper than MAX_DEPTH, yaml.YAMLError when it is no YAML.
 
-    PyYAML's composer recurses in C: 100,000 brackets end the process with a segmentation fault, which nothing can catch. The
-    events come without recursion; but reading them costs as much as loading, so text that cannot nest that deep, by a quick look
-    at its brackets and its indentation, is let through at once.
+    To be called before composing. Events come from a state machine that does not recurse; this is a fifth of a load's time.
     """
-    raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    indentation = max((len(found) for found in _INDENTATION.findall(raw)), default=0)
-    if raw.count(b"[") + raw.count(b"{") + indentation < MAX_DEPTH and b"\0" not in raw:
-        return
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):

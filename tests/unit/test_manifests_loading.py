@@ -123,16 +123,22 @@ def test_aliases_that_explode_are_refused() -> None:
     assert "more than 100 aliases" in sentence
 
 
-@pytest.mark.parametrize("value", ["!!int abc", "!!bool abc", "!!timestamp abc", "9" * 5000])
-def test_a_tag_that_does_not_fit_is_a_mistake_like_others(value: str) -> None:
-    (sentence,) = mistakes(write("a.yaml", f"kind: {value}\n"))
-    assert sentence == "a.yaml:1: a value in this document does not fit its tag (!!…), or is too long a number"
-
-
-@pytest.mark.parametrize("value", ["!!binary aGVsbG8=", "!!set {a}", "!!timestamp 2025-01-01", "0x" + "f" * 5000])
-def test_a_value_that_json_does_not_have_is_a_mistake_like_others(value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("!!int abc", "'abc' is no whole number"),
+        ("!!bool abc", "'abc' is no boolean"),
+        ("9" * 5000, "a number of 5000 digits is too long"),
+        ("0x" + "f" * 5000, "a number of 5002 digits is too long"),
+        ("!!timestamp 2025-01-01", "could not determine a constructor for the tag"),
+        ("!!binary aGVsbG8=", "could not determine a constructor for the tag"),
+        ("!!set {a}", "could not determine a constructor for the tag"),
+    ],
+)
+def test_a_value_that_json_does_not_have_is_a_mistake_like_others(value: str, words: str) -> None:
     (sentence,) = mistakes(write("a.yaml", NAMESPACE.format(value)))
-    assert sentence.startswith("a.yaml:4: Namespace: metadata.name: Invalid type: expected a string, got ")
+    assert sentence.startswith("a.yaml:4: ")
+    assert words in sentence
 
 
 @pytest.mark.parametrize(
