@@ -47,6 +47,27 @@ def test_a_killed_container_is_restarted_and_counted(cluster: support.Cluster) -
     cluster.running("app=web", 3)
 
 
+def test_a_pod_whose_infra_container_alone_is_killed_is_made_again(cluster: support.Cluster) -> None:
+    up(cluster)
+    before = {}
+    for target in cluster.nodes()[:2]:
+        support.wait_idle(target)
+        before[target.name] = only_container(target)[1]
+        infra = target.run(["podman", "ps", "--quiet", "--filter", "name=-infra"]).stdout.strip()
+        process = target.run(["podman", "inspect", "--format", "{{.State.Pid}}", infra]).stdout.strip()
+        target.run(["kill", "-9", process])
+    for target in cluster.nodes()[:2]:
+        support.eventually(
+            lambda target=target: support.container_ids(target) and only_container(target)[1] != before[target.name],
+            f"another container on {target.name}",
+            saw=lambda target=target: target.run(["podman", "ps", "--all"]).stdout,
+        )
+    for pod in cluster.running("app=web", 3):
+        target = cluster.fleet.node(pod["spec"]["nodeName"])
+        url = f"http://{pod['status']['podIP']}:8080/"
+        assert target.run(["curl", "--silent", "--max-time", "5", url]).stdout.strip() == "one"
+
+
 def test_a_removed_container_is_made_again(cluster: support.Cluster) -> None:
     up(cluster)
     before = {}

@@ -191,3 +191,15 @@ def test_the_hook_is_for_pods_of_skate_only_and_can_never_fail_a_container():
     assert not re.search(pattern, "cluster-skate/instance")
     assert not re.search(pattern, "cluster.skate/instances")
     assert hook["hook"]["args"][-1].endswith("; exit 0")
+
+
+def test_the_hook_for_infra_containers_tells_of_ends_only_and_can_never_fail_a_container():
+    """Annotations of a pod do not reach its infra container; on podman 4.3 and 5.4 only its command tells it apart."""
+    hook = json.loads((SHIPPED / "cluster.skate-infra.json").read_text())
+    assert hook["stages"] == ["poststop"]
+    (pattern,) = hook["when"]["commands"]
+    assert re.search(pattern, "/catatonit")
+    assert re.search(pattern, "/pause")
+    assert not re.search(pattern, "/usr/bin/catatonit")
+    assert not re.search(pattern, "/pause.sh")
+    assert hook["hook"] == json.loads((SHIPPED / "cluster.skate.json").read_text())["hook"]
