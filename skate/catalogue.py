@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skate import scheduling, workloads
+from skate.errors import SkateError
 from skatelet.contract import bundle
 from skatelet.contract.status import Status
 
@@ -47,10 +48,21 @@ def empty(cluster: bundle.Cluster) -> Catalogue:
 
 
 def from_bundle(source: bundle.Bundle) -> Catalogue:
+    """The catalogue in a bundle. Raises BundleError when a node has made up one that no skate would have written."""
+    nodes, objects = source.nodes(), source.objects()
+    try:
+        paths = {*map(bundle.node_path, nodes), *map(bundle.object_path, objects)}
+        found = {key_of(item.manifest): item for item in objects}
+        for item in objects:
+            workloads.from_manifest(item.manifest)
+    except (SkateError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise bundle.BundleError("Malformed", f"an object of the catalogue cannot be read: {error!r:.200}") from error
+    if not paths <= source.files.keys():
+        raise bundle.BundleError("Malformed", "an object of the catalogue has another name than its file")
     return Catalogue(
         cluster=source.cluster(),
-        nodes={node.name: node for node in source.nodes()},
-        objects={key_of(item.manifest): item for item in source.objects()},
+        nodes={node.name: node for node in nodes},
+        objects=found,
         generation=source.index.generation,
     )
 

@@ -6,13 +6,10 @@ same as from kubectl, and a person sees more.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import click
-
-from skate import catalogue, kinds, publishing, registry, scheduling, session, waiting
+from skate import catalogue, kinds, publishing, registry, scheduling, session, terminal, waiting
 from skate.errors import SkateError
 from skatelet.contract import bundle
 
@@ -54,17 +51,18 @@ async def deploy(
     if settings.dry_run:
         return 0
     if outcome.published:
-        click.echo(f"generation {outcome.after.generation} dropped on {_names(outcome.dropped)}", err=True)
+        terminal.say(f"generation {outcome.after.generation} dropped on {_names(outcome.dropped)}", err=True)
     elif outcome.dropped:
-        click.echo(f"generation {outcome.after.generation} caught up on {_names(outcome.dropped)}", err=True)
+        terminal.say(f"generation {outcome.after.generation} caught up on {_names(outcome.dropped)}", err=True)
+    word = "is" if outcome.published else "may be"
     for name, reason in sorted(outcome.behind.items()):
-        click.echo(f"warning: node {name} is behind: {reason}", err=True)
+        terminal.say(f"warning: node {name} {word} behind: {reason}", err=True)
     healthy = not outcome.behind
     if settings.wait and outcome.after.generation:
         keys = set(touched(outcome.before, outcome.after))
         healthy = await _see_through(target, outcome, keys, settings.timeout) and healthy
     if outcome.behind:
-        click.echo(f"hint: when {_names(sorted(outcome.behind))} can be reached again: skate refresh", err=True)
+        terminal.say(f"hint: when {_names(sorted(outcome.behind))} can be reached again: skate refresh", err=True)
     return 0 if healthy else 1
 
 
@@ -84,7 +82,7 @@ async def _see_through(
                 _line(f"  {item.name} on {item.node}: {item.reason}")
         pods = [item for item in judged if item.name.startswith("pod/")]
         done = sum(item.verdict is waiting.Verdict.RUNNING for item in pods)
-        _counter(f"  {done} of {len(pods)} done")
+        terminal.counter(f"  {done} of {len(pods)} done")
 
     result = await waiting.wait(
         target,
@@ -96,18 +94,18 @@ async def _see_through(
         fresh=fresh,
         on_change=progress,
     )
-    _counter("")
+    terminal.counter("")
     concerned = {placement.node for _, placement in [*wanted, *gone]} | set(outcome.dropped)
     silent = sorted(concerned - {item.node for item in result.judged})
     silent = [name for name in silent if name not in outcome.behind]
     for name in silent:
-        click.echo(f"warning: node {name} has not answered: nothing is known of its instances", err=True)
+        terminal.say(f"warning: node {name} has not answered: nothing is known of its instances", err=True)
     for item in result.failed:
         verb = "failed" if item.verdict is waiting.Verdict.FAILED else "is not there yet"
         reason = f"{item.reason}: {item.message}" if item.message else item.reason
-        click.echo(f"error: {item.name} on {item.node} {verb}: {reason}", err=True)
+        terminal.say(f"error: {item.name} on {item.node} {verb}: {reason}", err=True)
     if result.timed_out:
-        click.echo(
+        terminal.say(
             f"error: timed out after {timeout:.0f} s; the nodes go on by themselves, see `skate get pods`", err=True
         )
     return not result.failed and not silent
@@ -135,13 +133,13 @@ def show_plan(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
         if not sign and (change is None or change.empty):
             unchanged += 1
             continue
-        click.echo(f"{sign or '~'} {_describe(key)}", err=True)
+        terminal.say(f"{sign or '~'} {_describe(key)}", err=True)
         for line in _instance_lines(change) if change else ():
-            click.echo(f"    {line}", err=True)
+            terminal.say(f"    {line}", err=True)
     for name in sorted(after.nodes.keys() - before.nodes.keys()):
-        click.echo(f"+ node/{name}", err=True)
+        terminal.say(f"+ node/{name}", err=True)
     if unchanged:
-        click.echo(f"  {unchanged} unchanged", err=True)
+        terminal.say(f"  {unchanged} unchanged", err=True)
 
 
 def _sign(before: bundle.CatalogueObject | None, after: bundle.CatalogueObject | None) -> str:
@@ -172,14 +170,8 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _line(text: str) -> None:
-    _counter("")
-    click.echo(text, err=True)
-
-
-def _counter(text: str) -> None:
-    """One line that is written over again and again, on a terminal only."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+    terminal.counter("")
+    terminal.say(text, err=True)
 
 
 def with_registered_nodes(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:

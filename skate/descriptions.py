@@ -22,7 +22,8 @@ def describe(item: Object, seen: objects.Seen, now: datetime.datetime) -> str:
 
 def _field(name: str, value: object, indent: int = 0) -> str:
     pad = "  " * indent
-    return f"{pad}{name + ':':<{_WIDTH - len(pad)}} {value}"
+    lines = str(value).split("\n")
+    return f"\n{'':<{_WIDTH + 1}}".join([f"{pad}{name + ':':<{_WIDTH - len(pad)}} {lines[0]}", *lines[1:]])
 
 
 def _pairs(name: str, pairs: dict[str, str] | None, separator: str = "=") -> Lines:
@@ -102,7 +103,7 @@ def _container(container: Object, state: Object | None) -> Lines:
     for name in ("command", "args"):
         if container.get(name):
             lines.append(f"    {name.capitalize()}:")
-            lines += [f"      {word}" for word in container[name]]
+            lines += [f"      {line}" for word in container[name] for line in word.split("\n")]
     if state:
         lines += _container_state("State", state["state"])
         if state.get("lastState"):
@@ -160,7 +161,7 @@ def _node(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
         "Conditions:",
         *(f"  {line}" for line in printers.table(rows).splitlines()),
         "Addresses:",
-        *(f"  {address['type']}:  {address['address']}" for address in state["addresses"]),
+        *(_field(address["type"], address["address"], 1) for address in state["addresses"]),
     ]
     for kind in ("capacity", "allocatable"):
         lines.append(f"{kind.capitalize()}:")
@@ -169,11 +170,16 @@ def _node(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
     lines += [
         "System Info:",
         *(
-            _field(key, info.get(key, "<unknown>"), 1)
-            for key in ("bootTime", "kernelVersion", "osImage", "architecture")
+            _field(name, info.get(key, "<unknown>"), 1)
+            for name, key in (
+                ("Boot Time", "bootTime"),
+                ("Kernel Version", "kernelVersion"),
+                ("OS Image", "osImage"),
+                ("Architecture", "architecture"),
+                ("Runtime", "containerRuntimeVersion"),
+                ("skatelet", "kubeletVersion"),
+            )
         ),
-        _field("Runtime", info.get("containerRuntimeVersion", "<unknown>"), 1),
-        _field("skatelet", info.get("kubeletVersion", "<unknown>"), 1),
         _field("PodCIDR", item["spec"]["podCIDR"]),
         _field("Generation", f"{state.get('generationSeen', 0)} seen, {state.get('generationReached', 0)} reached"),
     ]

@@ -37,5 +37,13 @@ class NodeError(SkateError):
     """A node cannot be reached, or is not fit to be one."""
 
 
+class NotFoundError(SkateError):
+    """Objects that are not there, one text each in kubectl's words: `pods "web" not found`."""
+
+    def __init__(self, missing: Sequence[str], *, hint: str = "") -> None:
+        super().__init__("; ".join(missing), hint=hint)
+        self.missing = list(missing)
+
+
 class ConflictError(SkateError):
     """Somebody else published first."""

@@ -35,6 +35,8 @@ KINDS = (
     Kind(kind="Deployment", singular="deployment", plural="deployments", short="deploy", group="apps"),
     Kind(kind="Namespace", singular="namespace", plural="namespaces", short="ns", namespaced=False),
 )
+ALL = ("Pod", "Deployment")
+"""What `get all` shows: as in Kubernetes, what runs, and neither nodes nor namespaces."""
 _BY_NAME = {
     name: kind
     for kind in KINDS
@@ -58,8 +60,8 @@ def named(name: str) -> Kind:
         close = difflib.get_close_matches(name.lower(), _BY_NAME, n=1)
         known = ", ".join(kind.plural for kind in KINDS)
         raise SkateError(
-            f"skate has no resource type {name!r}",
-            hint=f"did you mean {close[0]!r}?" if close else f"the types are {known}",
+            f'the server doesn\'t have a resource type "{name}"',
+            hint=f'did you mean "{close[0]}"?' if close else f"skate has {known}",
         )
     return found
 
@@ -70,21 +72,33 @@ def of(kind: str) -> Kind:
 
 
 def parse_targets(arguments: list[str]) -> list[tuple[Kind, list[str]]]:
-    """`TYPE[,TYPE] [NAME …]` or `TYPE/NAME …` as kinds and the names wanted of each (none: all of them)."""
+    """`TYPE[,TYPE] [NAME …]` or `TYPE/NAME …` as kinds, each once, and the names wanted of each (none: all of them).
+
+    Raises SkateError in kubectl's words.
+    """
     if not arguments:
         raise SkateError(
-            "you must say which type of resource",
-            hint=f"such as `skate get pods`; the types are {', '.join(kind.plural for kind in KINDS)}",
+            "You must specify the type of resource",
+            hint=f"such as `skate get pods`; skate has {', '.join(kind.plural for kind in KINDS)}",
         )
+    wanted: dict[str, list[str]] = {}
     if any("/" in argument for argument in arguments):
-        targets: list[tuple[Kind, list[str]]] = []
         for argument in arguments:
             type_name, slash, name = argument.partition("/")
-            if not slash or not name:
-                raise SkateError(f"{argument!r}: with TYPE/NAME every argument must be of that form")
-            targets.append((named(type_name), [name]))
-        return targets
-    types = [named(name) for name in arguments[0].split(",") if name]
-    if len(types) > 1 and len(arguments) > 1:
-        raise SkateError("names can be given for one type only", hint="use TYPE/NAME TYPE/NAME …")
-    return [(kind, list(arguments[1:])) for kind in types]
+            if not slash:
+                raise SkateError(
+                    "there is no need to specify a resource type as a separate argument when passing arguments in "
+                    "resource/name form (e.g. 'skate get resource/<resource_name>' instead of "
+                    "'skate get resource resource/<resource_name>')"
+                )
+            if not name or "/" in name:
+                raise SkateError("arguments in resource/name form must have a single resource and name")
+            names = wanted.setdefault(named(type_name).kind, [])
+            names += [name] if name not in names else []
+        return [(of(kind), names) for kind, names in wanted.items()]
+    for name in arguments[0].split(","):
+        for kind in ALL if name == "all" else (named(name).kind,) if name else ():
+            wanted.setdefault(kind, list(dict.fromkeys(arguments[1:])))
+    if len(wanted) > 1 and len(arguments) > 1:
+        raise SkateError("you must specify only one resource", hint="use TYPE/NAME TYPE/NAME …")
+    return [(of(kind), names) for kind, names in wanted.items()]

@@ -24,6 +24,8 @@ class NodeSeen:
     reachable: bool
     status: status.Status | None = None
     """What it says now, or said last."""
+    connected: bool = False
+    """Whether it could be connected to, though what it says cannot be used."""
     error: str = ""
     since: str = ""
     """RFC 3339: for an unreachable node when it was last seen; else the heartbeat."""
@@ -40,7 +42,14 @@ class Seen:
 
 
 STALE_SECONDS = 3 * status.HEARTBEAT_SECONDS
+SKEW_SECONDS = 60.0
+"""A heartbeat this far in the future is no jitter: the node's clock is wrong, or ours."""
 _DEFAULT_NAMESPACES = ("default",)
+
+
+def trouble(item: NodeSeen) -> str:
+    """What is wrong with a node that is not `reachable`, to follow its name."""
+    return f"cannot be read: {item.error}" if item.connected else f"cannot be reached: {item.error}"
 
 
 def nodes(seen: Seen) -> list[Object]:
@@ -156,7 +165,7 @@ def _ready_condition(item: NodeSeen, generation: int) -> Object:
         return base | {
             "status": "Unknown",
             "reason": "NodeStatusUnknown",
-            "message": f"cannot be reached: {item.error}",
+            "message": trouble(item),
             "lastTransitionTime": item.since,
         }
     if item.status is None:
@@ -165,7 +174,7 @@ def _ready_condition(item: NodeSeen, generation: int) -> Object:
         return base | {
             "status": "Unknown",
             "reason": "StatusStale",
-            "message": f"the status is {item.heartbeat_age:.0f} s old; skatelet has not run since",
+            "message": f"the status is {item.heartbeat_age:.0f} s old: skatelet has not run since, or a clock is wrong",
             "lastTransitionTime": item.since,
         }
     for condition in item.status.conditions:
@@ -261,7 +270,7 @@ def _placed_pod(key: catalogue.Key, entry: bundle.CatalogueObject, placement: bu
         result["status"] = {
             "phase": "Unknown",
             "reason": "NodeLost",
-            "message": f"node {placement.node} cannot be reached: {node.error}",
+            "message": f"node {placement.node} {trouble(node)}",
         }
         _fill_from_last_status(result, placement, key, node)
     else:
@@ -278,7 +287,7 @@ def _lost_pod(instance: status.InstanceStatus, item: NodeSeen, source: catalogue
     result["status"] |= {
         "phase": "Unknown",
         "reason": "NodeLost",
-        "message": f"node {item.node.name} cannot be reached: {item.error}",
+        "message": f"node {item.node.name} {trouble(item)}",
         "conditions": [{"type": kind, "status": "Unknown"} for kind in ("Ready", "ContainersReady")],
         "containerStatuses": [_container(container) | {"ready": False} for container in instance.containers],
     }

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from skate import terminal
+
 Object = dict[str, Any]
 Row = list[str]
 
@@ -55,11 +57,12 @@ def human_duration(seconds: float) -> str:
 
 
 def parse_time(text: str) -> datetime.datetime | None:
-    """An RFC 3339 time; None where there is none, or none that can be read."""
+    """An RFC 3339 time; None where there is none, or none that can be read. Without an offset it is taken as UTC."""
     try:
-        return datetime.datetime.fromisoformat(text) if text else None
+        moment = datetime.datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return moment.replace(tzinfo=datetime.UTC) if moment and moment.tzinfo is None else moment
 
 
 def age(text: str, now: datetime.datetime) -> str:
@@ -221,7 +224,11 @@ PRINTERS = {
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Rows (the first is the heading) as kubectl aligns them: columns as wide as their widest cell, three blanks between."""
+    """Rows (the first is the heading) as kubectl aligns them: columns as wide as their widest cell, three blanks between.
+
+    A cell never breaks the table: newlines in it become blanks, and what is not printable is shown as its escape.
+    """
+    rows = [[" ".join(terminal.harmless(cell).split()) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -239,14 +246,15 @@ def print_objects(
     labels: bool,
     headers: bool,
     now: datetime.datetime,
+    prefix: str = "",
 ) -> str:
-    """The table of `items`, all of one kind."""
+    """The table of `items`, all of one kind. `prefix` stands before each name, as kubectl has it when it shows several kinds."""
     printer = PRINTERS[kind]
     heading = [*printer.columns, *(printer.wide if wide else ()), *(["LABELS"] if labels else ())]
     rows = [["NAMESPACE", *heading] if namespaces else heading]
     for item in items:
         row, more = printer.row(item, now)
-        cells = [*row, *(more if wide else ())]
+        cells = [prefix + row[0], *row[1:], *(more if wide else ())]
         if labels:
             pairs = item["metadata"].get("labels") or {}
             cells.append(",".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>")

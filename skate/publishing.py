@@ -96,6 +96,7 @@ async def publish(
             continue
         on_plan(before, after)
         return await _drop_everywhere(target, before, dataclasses.replace(after, generation=generation))
+    _check_truthful(target, before)
     raise ConflictError(
         f"{winner} published at the same time, {ATTEMPTS} times over; nothing of this was published",
         hint="run the same command again",
@@ -144,6 +145,20 @@ async def _drop(view: session.NodeView, source: catalogue.Catalogue, generation:
     # False means that this generation lies there already: dropped by another refresh, so the node has it all the same.
     await view.drop.publish(generation, archive)
     return True
+
+
+def _check_truthful(target: session.Session, found: catalogue.Catalogue) -> None:
+    """Raise NodeError when a node says that it follows a generation that cannot be read from it, nor from any other."""
+    ahead = [view for view in target.reachable if view.generation > found.generation]
+    if ahead:
+        raise NodeError(
+            "nothing was changed: some nodes follow a generation that no node can show",
+            details=[
+                f"node {view.entry.name}: says generation {view.generation}, the newest readable is {found.generation}"
+                for view in ahead
+            ],
+            hint="`journalctl -u skatelet` there; `apt-get purge skatelet` on it and `skate create node` make it anew",
+        )
 
 
 async def _wait_for_claims(target: session.Session, generation: int) -> None:

@@ -88,7 +88,9 @@ class Registry(_Model):
         cluster = self.cluster(name)
         if cluster is None:
             known = ", ".join(item.name for item in self.clusters) or "none"
-            raise ConfigError(f"there is no context {name!r}; known: {known}", hint="see `skate config get-contexts`")
+            raise ConfigError(
+                f'context "{name}" does not exist; known: {known}', hint="see `skate config get-contexts`"
+            )
         return cluster
 
     def put_cluster(self, entry: ClusterEntry) -> None:

@@ -35,7 +35,9 @@ class Requirement:
 
 def parse(text: str) -> list[Requirement]:
     """The requirements of a selector, all of which must hold. Raises SkateError naming the part that cannot be read."""
-    return [_requirement(part.strip()) for part in _SPLIT.split(text) if part.strip()]
+    if not text.strip():
+        return []
+    return [_requirement(part.strip()) for part in _SPLIT.split(text)]
 
 
 def _requirement(part: str) -> Requirement:
@@ -47,7 +49,8 @@ def _requirement(part: str) -> Requirement:
     if found := _EXISTS.match(part):
         return Requirement(key=found["key"], negated=bool(found["not"]))
     raise SkateError(
-        f"the selector {part!r} cannot be read", hint="write KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY or !KEY"
+        f'unable to parse requirement: the selector "{part}" cannot be read',
+        hint="write KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY or !KEY",
     )
 
 

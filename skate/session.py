@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,11 @@ from skatelet.contract import bundle
 from skatelet.contract import status as contract_status
 
 CONNECT_SECONDS = 5.0
+HURRIED_SECONDS = 2.0
+HURRIED_FACTOR = 3.0
+"""Who only looks waits for a silent node this many times as long as the slowest other took, and HURRIED_SECONDS at least:
+so a node that is down delays a look by 2 s and not by 5, and a slow link, where every node is slow, still gets its time."""
+STATUS_SECONDS = 10.0
 OPERATION_SECONDS = 30.0
 
 
@@ -53,8 +60,16 @@ class NodeView:
 class Session:
     """The drops of one cluster. Made by `open_session`."""
 
-    def __init__(self, cluster: registry.ClusterEntry, *, cache: Path, stack: contextlib.AsyncExitStack) -> None:
+    def __init__(
+        self,
+        cluster: registry.ClusterEntry,
+        *,
+        cache: Path,
+        stack: contextlib.AsyncExitStack,
+        hurried: bool = False,
+    ) -> None:
         self.cluster = cluster
+        self._hurried = hurried
         self.nodes: dict[str, NodeView] = {}
         self._cache = cache
         self._stack = stack
@@ -69,8 +84,26 @@ class Session:
 
     async def connect(self, entries: list[registry.NodeEntry]) -> None:
         """Connect to nodes side by side; those that do not answer become views with an error."""
-        for view in await asyncio.gather(*(self._connect(entry) for entry in entries)):
-            self.nodes[view.entry.name] = view
+        start = time.monotonic()
+        pending = {asyncio.create_task(self._connect(entry)): entry for entry in entries}
+        deadline = math.inf
+        try:
+            while pending and (left := deadline - time.monotonic()) > 0:
+                timeout = None if left == math.inf else left
+                done, _ = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    view = self.nodes[pending.pop(task).name] = task.result()
+                    if self._hurried and view.drop is not None:
+                        took = time.monotonic() - start
+                        deadline = start + max(HURRIED_SECONDS, HURRIED_FACTOR * took)
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+        for entry in pending.values():
+            silence = NodeError(f"{entry.host}:{entry.port}: no answer within {time.monotonic() - start:.1f} s")
+            self.nodes[entry.name] = self._unreachable(NodeView(entry=entry), silence)
+        self.nodes = dict(sorted(self.nodes.items()))
 
     async def read(self, *, everything: bool = True) -> None:
         """Read every connected node anew: its status, and with `everything` its inbox and claims."""
@@ -106,7 +139,7 @@ class Session:
             except NodeError as error:
                 return error
             except TimeoutError:
-                return NodeError(f"node {view.entry.name}: no answer within {OPERATION_SECONDS:.0f} s")
+                return NodeError(f"no answer within {OPERATION_SECONDS:.0f} s")
 
         views = self.reachable
         return dict(zip([view.entry.name for view in views], await asyncio.gather(*map(guarded, views)), strict=True))
@@ -123,13 +156,13 @@ class Session:
         if view.drop is None:
             return view
         try:
-            async with asyncio.timeout(OPERATION_SECONDS):
+            async with asyncio.timeout(STATUS_SECONDS):
                 reading = await (view.drop.read_all() if everything else view.drop.read_status())
             status = self._parse(view, reading)
         except NodeError as error:
             return self._unreachable(view, error)
         except TimeoutError:
-            return self._unreachable(view, NodeError(f"no answer within {OPERATION_SECONDS:.0f} s"))
+            return self._unreachable(view, NodeError(f"no answer within {STATUS_SECONDS:.0f} s"))
         return replace(view, reading=reading, status=status, last_seen=reading.heartbeat, error="")
 
     def _parse(self, view: NodeView, reading: drops.Reading) -> contract_status.Status | None:
@@ -140,7 +173,12 @@ class Session:
         try:
             status = contract_status.Status.model_validate_json(reading.status)
         except ValidationError as error:
-            raise NodeError(f"its status cannot be read: {error.errors()[0]['msg']}") from error
+            raise NodeError(f"its status cannot be understood: {error.errors()[0]['msg']}") from error
+        if status.format_version > contract_status.FORMAT:
+            raise NodeError(
+                f"its status has format {status.format_version}, this skate reads up to {contract_status.FORMAT}:"
+                " upgrade skate on this machine"
+            )
         if status.node != view.entry.name or status.cluster != self.cluster.name:
             raise NodeError(f"it says it is node {status.node} of cluster {status.cluster}")
         self._remember(view.entry.name, reading.status)
@@ -204,11 +242,13 @@ def node_of(entry: registry.NodeEntry) -> bundle.Node:
 
 
 @contextlib.asynccontextmanager
-async def open_session(cluster: registry.ClusterEntry, *, registry_path: Path) -> AsyncIterator[Session]:
-    """Connect to every registered node of `cluster` side by side."""
+async def open_session(
+    cluster: registry.ClusterEntry, *, registry_path: Path, hurried: bool = False
+) -> AsyncIterator[Session]:
+    """Connect to every registered node of `cluster` side by side; `hurried` for who only looks (see HURRIED_SECONDS)."""
     cache = registry_path.parent / "cache" / cluster.name
     async with contextlib.AsyncExitStack() as stack:
-        session = Session(cluster, cache=cache, stack=stack)
+        session = Session(cluster, cache=cache, stack=stack, hurried=hurried)
         await session.connect(cluster.nodes)
         yield session
 

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from skate import catalogue, deploying, kinds, manifests, publishing, registry, session
+from skate import catalogue, deploying, kinds, manifests, publishing, registry, session, terminal
 from skate.cli import options
 from skate.cli.main import Globals
 from skate.errors import SkateError
@@ -47,7 +47,7 @@ def apply(
     loaded = options.load(filenames, recursive=recursive, namespace=namespace, validate=validate)
     if dry_run == "client":
         for manifest in loaded.objects:
-            click.echo(f"{_name(catalogue.key_of(manifest.data))} created (dry run)")
+            terminal.say(f"{_name(catalogue.key_of(manifest.data))} created (dry run)")
         return 0
     settings = deploying.Settings(
         wait=wait, timeout=timeout, dry_run=dry_run == "server", without_quorum=without_quorum
@@ -74,7 +74,7 @@ async def _apply(
             old = before.objects.get(key)
             same = old is not None and old.manifest == after.objects[key].manifest
             word = "unchanged" if same else "configured" if old is not None else "created"
-            click.echo(f"{_name(key)} {word}{suffix}")
+            terminal.say(f"{_name(key)} {word}{suffix}")
 
     async with session.open_session(cluster, registry_path=flags.registry_path) as target:
         return await deploying.deploy(

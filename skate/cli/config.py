@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from skate import terminal
 from skate.cli.main import Globals
 
 
@@ -28,7 +29,7 @@ def get_contexts(flags: Globals, name: str | None, output: str | None, no_header
     shown = [cluster for cluster in content.clusters if name in (None, cluster.name)]
     if output == "name":
         for cluster in shown:
-            click.echo(cluster.name)
+            terminal.say(cluster.name)
         return
     rows = [] if no_headers else [("CURRENT", "NAME", "CIDR", "NODES")]
     for cluster in shown:
@@ -36,7 +37,7 @@ def get_contexts(flags: Globals, name: str | None, output: str | None, no_header
         rows.append((mark, cluster.name, cluster.cidr, str(len(cluster.nodes))))
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     for row in rows:
-        click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        terminal.say("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @config.command("current-context")
@@ -49,7 +50,7 @@ def current_context(flags: Globals) -> None:
     content = registry.load(flags.registry_path)
     if not content.current_context:
         raise ConfigError("current-context is not set", hint="choose one with `skate config use-context NAME`")
-    click.echo(content.current_context)
+    terminal.say(content.current_context)
 
 
 @config.command("use-context")
@@ -64,7 +65,7 @@ def use_context(flags: Globals, name: str) -> None:
         if content.cluster(name) is None:
             raise ConfigError(f'no context exists with the name: "{name}"', hint="see `skate config get-contexts`")
         content.current_context = name
-    click.echo(f'Switched to context "{name}".')
+    terminal.say(f'Switched to context "{name}".')
 
 
 @config.command()
@@ -78,4 +79,5 @@ def view(flags: Globals, output: str) -> None:
     from skatelet.contract import canonical
 
     data = registry.load(flags.registry_path).model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    click.echo(canonical.dump(data).decode() if output == "yaml" else json.dumps(data, indent=4), nl=output == "json")
+    text = canonical.dump(data).decode() if output == "yaml" else json.dumps(data, indent=4)
+    terminal.say(text.removesuffix("\n"))

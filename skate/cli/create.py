@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from skate import terminal
 from skate.cli.main import Globals
 
 
@@ -32,7 +33,7 @@ def cluster(flags: Globals, name: str, cidr: str) -> None:
     known = registry.load(flags.registry_path).cluster(name)
     wanted = cidr or (known.cidr if known else registry.DEFAULT_CIDR)
     created = create_cluster(registry_path=flags.registry_path, name=name, cidr=wanted, progress=_say)
-    click.echo(f"cluster/{name} {'created' if created else 'unchanged'}")
+    terminal.say(f"cluster/{name} {'created' if created else 'unchanged'}")
 
 
 @create.command()
@@ -100,7 +101,7 @@ def node(
     confirm = _agree if yes else _ask if sys.stdin.isatty() else None
     changed = create_node(request, registry_path=flags.registry_path, progress=_say, confirm=confirm)
     word = "unchanged" if not changed else "created" if before.node(name) is None else "configured"
-    click.echo(f"node/{name} {word}")
+    terminal.say(f"node/{name} {word}")
 
 
 def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -114,7 +115,7 @@ def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _say(words: str) -> None:
-    click.echo(f"  {words}", err=True)
+    terminal.say(f"  {words}", err=True)
 
 
 def _ask(question: str) -> bool:
@@ -122,5 +123,5 @@ def _ask(question: str) -> bool:
 
 
 def _agree(question: str) -> bool:
-    click.echo(question.splitlines()[1], err=True)
+    terminal.say(question.splitlines()[1], err=True)
     return True

@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
-from skate import catalogue, deploying, kinds, registry, session
+from skate import catalogue, deploying, kinds, registry, session, terminal
 from skate.cli import options
 from skate.cli.main import Globals
-from skate.errors import SkateError
+from skate.errors import NotFoundError, SkateError
 
 
 @click.command()
@@ -49,9 +49,16 @@ def _wanted(
     keys: list[catalogue.Key] = []
     for kind, names in kinds.parse_targets(list(targets)):
         if kind.kind == "Node":
-            raise SkateError("skate does not delete nodes yet")
+            raise SkateError(
+                "skate does not delete nodes yet",
+                hint="`apt-get purge skatelet` on it takes everything of skate's away",
+            )
+        if kind.kind == "Namespace" and "default" in names:
+            raise SkateError('namespaces "default" is forbidden: this namespace may not be deleted')
         if not names:
-            raise SkateError("resource(s) were provided, but no name was specified")
+            raise SkateError(
+                "resource(s) were provided, but no name was specified", hint=f"see `skate get {kind.plural}`"
+            )
         keys += [(kind.kind, (namespace or "default") if kind.namespaced else "", name) for name in names]
     return keys
 
@@ -67,14 +74,14 @@ async def _delete(
     def change(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
         missing = [key for key in keys if key not in current.objects]
         if missing and not ignore_not_found:
-            details = [_not_found(key, current) for key in missing]
-            raise SkateError("nothing was deleted", details=details, hint="see `skate get`, or pass --ignore-not-found")
+            hint = "nothing was deleted; see `skate get`, or pass --ignore-not-found"
+            raise NotFoundError([_not_found(key, current) for key in missing], hint=hint)
         return catalogue.without(current, keys)
 
     def announce(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
         for key in keys:
             if key in before.objects:
-                click.echo(f'{kinds.of(key[0]).qualified} "{key[2]}" deleted')
+                terminal.say(f'{kinds.of(key[0]).qualified} "{key[2]}" deleted')
 
     async with session.open_session(cluster, registry_path=flags.registry_path) as target:
         return await deploying.deploy(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from skate import descriptions, kinds, selectors
+from skate import descriptions, kinds, selectors, terminal
 from skate.cli import get, reading
 from skate.cli.main import Globals
-from skate.errors import SkateError
+from skate.errors import NotFoundError
 
 
 @click.command()
@@ -42,8 +42,8 @@ def describe(flags: Globals, targets: tuple[str, ...], namespace: str, all_names
         if not names:
             texts += [descriptions.describe(item, found, reading.now()) for item in items]
     if texts:
-        click.echo("\n\n\n".join(texts))
+        terminal.say("\n\n\n".join(texts))
     if missing:
-        raise SkateError(missing[0] if len(missing) == 1 else "some were not found", details=missing[1:] and missing)
+        raise NotFoundError(missing)
     if not texts:
-        click.echo("No resources found", err=True)
+        get.say_none_found(wanted, namespace, all_namespaces)

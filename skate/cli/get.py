@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from skate import kinds, objects, printers, selectors
+from skate import kinds, objects, outputs, printers, selectors, terminal
 from skate.cli import reading
 from skate.cli.main import Globals
-from skate.errors import SkateError
-from skatelet.contract import canonical
+from skate.errors import NotFoundError, SkateError
 
 COLLECTORS = {
     "Pod": objects.pods,
@@ -62,11 +60,14 @@ def get(
         chosen.append((kind, items))
     _print(chosen, output, all_namespaces, show_labels, not no_headers, single=_is_single(wanted))
     if missing and not ignore_not_found:
-        raise SkateError(missing[0] if len(missing) == 1 else "some were not found", details=missing[1:] and missing)
+        raise NotFoundError(missing)
     if not any(items for _, items in chosen) and not missing and output in (None, "wide"):
-        cluster_wide = all_namespaces or not any(kind.namespaced for kind, _ in chosen)
-        where = "" if cluster_wide else f" in {namespace} namespace"
-        click.echo(f"No resources found{where}." if where else "No resources found", err=True)
+        say_none_found(wanted, namespace, all_namespaces)
+
+
+def say_none_found(wanted: list[tuple[kinds.Kind, list[str]]], namespace: str, all_namespaces: bool) -> None:
+    cluster_wide = all_namespaces or not any(kind.namespaced for kind, _ in wanted)
+    terminal.say("No resources found" if cluster_wide else f"No resources found in {namespace} namespace.", err=True)
 
 
 def is_in(item: objects.Object, kind: kinds.Kind, namespace: str, all_namespaces: bool) -> bool:
@@ -90,15 +91,13 @@ def _print(
     if output == "name":
         for kind, items in chosen:
             for item in items:
-                click.echo(f"{kind.qualified}/{item['metadata']['name']}")
+                terminal.say(f"{kind.qualified}/{item['metadata']['name']}")
         return
     if output in ("yaml", "json"):
         if single and not every:
             return
         data: Any = every[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": every}
-        click.echo(
-            json.dumps(data, indent=4) if output == "json" else canonical.dump(data).decode(), nl=output == "json"
-        )
+        terminal.say(outputs.as_json(data) if output == "json" else outputs.as_yaml(data))
         return
     tables = [
         printers.print_objects(
@@ -109,9 +108,10 @@ def _print(
             labels=show_labels,
             headers=headers,
             now=reading.now(),
+            prefix=f"{kind.qualified}/" if len(chosen) > 1 else "",
         )
         for kind, items in chosen
         if items
     ]
     if tables:
-        click.echo("\n\n".join(tables))
+        terminal.say("\n\n".join(tables))

@@ -6,6 +6,7 @@ the user: what is not a SkateError is a bug, and is reported as one in a single 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import click
 
-from skate import __version__
-from skate.errors import SkateError
+from skate import __version__, terminal
+from skate.errors import NotFoundError, SkateError
 
 VERBS = {
     "apply": "skate.cli.apply:apply",
@@ -53,6 +54,15 @@ class Verbs(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but with a did-you-mean, as kubectl has one."""
+        close = difflib.get_close_matches(args[0], VERBS, n=1)
+        if close and args[0] not in VERBS:
+            ctx.fail(f'unknown command "{args[0]}" for "skate"; did you mean "{close[0]}"?')
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="skate")
@@ -84,8 +94,14 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        terminal.say("interrupted", err=True)
         return 130
+    except NotFoundError as error:
+        for missing in error.missing:
+            terminal.say(f"Error from server (NotFound): {missing}", err=True)
+        if error.hint:
+            terminal.say(f"hint: {error.hint}", err=True)
+        return error.exit_code
     except SkateError as error:
         _show(error)
         return error.exit_code
@@ -96,14 +112,14 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("SKATE_DEBUG"):
             raise
-        click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
-        click.echo("hint: this is a bug in skate; SKATE_DEBUG=1 shows where, please report it", err=True)
+        terminal.say(f"error: unexpected {type(error).__name__}: {error}", err=True)
+        terminal.say("hint: this is a bug in skate; SKATE_DEBUG=1 shows where, please report it", err=True)
         return 1
 
 
 def _show(error: SkateError) -> None:
-    click.echo(f"error: {error.message}", err=True)
+    terminal.say(f"error: {error.message}", err=True)
     for detail in error.details:
-        click.echo(f"  {detail}", err=True)
+        terminal.say(f"  {detail}", err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        terminal.say(f"hint: {error.hint}", err=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import click
 
-from skate import manifests
+from skate import manifests, terminal
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _DURATION = re.compile(r"^(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?$")
@@ -67,7 +67,7 @@ def without_quorum(function: Function) -> Function:
 def load(sources: tuple[str, ...], *, recursive: bool, namespace: str, validate: str) -> manifests.Loaded:
     """The manifests that the flags name, warnings printed. Raises ManifestError, or a usage error when no file is named."""
     if not sources:
-        raise click.UsageError("must specify one of -f and -k (skate does -f)")
+        raise click.UsageError("must specify -f: a file, a directory, or - for standard input")
     loaded = manifests.load(
         sources,
         recursive=recursive,
@@ -76,5 +76,5 @@ def load(sources: tuple[str, ...], *, recursive: bool, namespace: str, validate:
         validate=cast(Literal["strict", "warn", "ignore"], validate),
     )
     for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        terminal.say(f"warning: {warning}", err=True)
     return loaded

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 
-import click
-
-from skate import objects, registry, session
+from skate import objects, registry, session, terminal
 from skate.cli.main import Globals
 from skatelet.contract import bundle
 
@@ -23,7 +22,7 @@ def seen(flags: Globals) -> objects.Seen:
 
 
 async def _seen(cluster: registry.ClusterEntry, flags: Globals) -> objects.Seen:
-    async with session.open_session(cluster, registry_path=flags.registry_path) as target:
+    async with session.open_session(cluster, registry_path=flags.registry_path, hurried=True) as target:
         await target.read()
         catalogue = await target.read_catalogue()
         return objects.Seen(
@@ -35,13 +34,15 @@ async def _seen(cluster: registry.ClusterEntry, flags: Globals) -> objects.Seen:
 def _node_seen(view: session.NodeView, known: bundle.Node | None) -> objects.NodeSeen:
     since = ""
     age = 0.0
-    if view.last_seen:
+    with contextlib.suppress(OverflowError, ValueError, OSError):  # a file can have any time
         moment = datetime.datetime.fromtimestamp(view.last_seen, datetime.UTC)
-        since = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-        age = (now() - moment).total_seconds()
+        if view.last_seen:
+            since = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+            age = (now() - moment).total_seconds()
     return objects.NodeSeen(
         node=known or session.node_of(view.entry),
         reachable=view.reachable,
+        connected=view.drop is not None,
         status=view.status,
         error=view.error,
         since=since,
@@ -50,13 +51,17 @@ def _node_seen(view: session.NodeView, known: bundle.Node | None) -> objects.Nod
 
 
 def warn_about_nodes(found: objects.Seen) -> None:
-    """One line on stderr for each node that cannot be reached or whose status is stale."""
+    """One line on stderr for each node that cannot be reached or read, whose status is stale, or whose clock is ahead."""
     from skate import printers
 
     for name, item in sorted(found.nodes.items()):
         ago = printers.age(item.since, now()) if item.since else ""
         if not item.reachable:
             last = f"; last seen {ago} ago" if ago else "; never seen from here"
-            click.echo(f"warning: node {name} cannot be reached: {item.error}{last}", err=True)
+            terminal.say(f"warning: node {name} {objects.trouble(item)}{last}", err=True)
         elif item.heartbeat_age > objects.STALE_SECONDS:
-            click.echo(f"warning: the status of node {name} is stale: {ago} old", err=True)
+            hint = f"see `skate describe node {name}`"
+            terminal.say(f"warning: the status of node {name} is stale: {ago} old; {hint}", err=True)
+        elif item.reachable and item.heartbeat_age < -objects.SKEW_SECONDS:
+            skew = printers.human_duration(-item.heartbeat_age)
+            terminal.say(f"warning: the clock of node {name} is at least {skew} ahead of this machine's", err=True)

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from skate import catalogue, deploying, registry, session
+from skate import catalogue, deploying, registry, session, terminal
 from skate.cli import options
 from skate.cli.main import Globals
 
@@ -28,7 +28,7 @@ async def _refresh(flags: Globals, cluster: registry.ClusterEntry, settings: dep
 
     def announce(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
         for name in sorted(after.nodes):
-            click.echo(f"node/{name} {'unchanged' if name in before.nodes else 'added'}")
+            terminal.say(f"node/{name} {'unchanged' if name in before.nodes else 'added'}")
 
     async with session.open_session(cluster, registry_path=flags.registry_path) as target:
         return await deploying.deploy(

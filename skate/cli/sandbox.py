@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from skate import terminal
 from skate.cli import main
 from skate.errors import SkateError
 from skate.sandbox import fleet, host, images, node
@@ -19,7 +20,7 @@ _command = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 def _progress(text: str) -> None:
-    click.echo(f"→ {text}", err=True)
+    terminal.say(f"→ {text}", err=True)
 
 
 def _node(sandbox_name: str, name: str) -> node.Node:
@@ -63,7 +64,7 @@ def create(
         registry_path=globals_.registry_path,
         progress=_progress,
     )
-    click.echo(f"sandbox/{made.name} created")
+    terminal.say(f"sandbox/{made.name} created")
 
 
 @sandbox.command(name="list")
@@ -77,11 +78,11 @@ def list_() -> None:
         if not row.nodes:
             rows.append((row.name, "<none>", "<none>", "(incomplete)", "<none>"))
     if len(rows) == 1:
-        click.echo("No sandboxes found.", err=True)
+        terminal.say("No sandboxes found.", err=True)
         return
     widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
     for line in rows:
-        click.echo("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        terminal.say("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 @sandbox.command()
@@ -94,7 +95,7 @@ def delete(globals_: main.Globals, name: str, every: bool) -> None:
     names = [row.name for row in fleet.list_all()] if every else [name]
     for item in names:
         found = fleet.delete(item, registry_path=globals_.registry_path, progress=_progress)
-        click.echo(f"sandbox/{item} deleted" if found else f"sandbox/{item} not found")
+        terminal.say(f"sandbox/{item} deleted" if found else f"sandbox/{item} not found")
 
 
 @sandbox.command(name="exec", context_settings=_command)
@@ -127,7 +128,7 @@ def stop(sandbox_name: str, name: str) -> None:
     target = _node(sandbox_name, name)
     _progress(f"shutting {target.name} down")
     target.stop()
-    click.echo(f"node/{target.name} stopped")
+    terminal.say(f"node/{target.name} stopped")
 
 
 @sandbox.command()
@@ -137,7 +138,7 @@ def start(sandbox_name: str, name: str) -> None:
     """Boot NODE again after `stop` or `kill`, or after this machine was rebooted."""
     target = _node(sandbox_name, name)
     fleet.start([target], progress=_progress)
-    click.echo(f"node/{target.name} started")
+    terminal.say(f"node/{target.name} started")
 
 
 @sandbox.command()
@@ -147,7 +148,7 @@ def kill(sandbox_name: str, name: str) -> None:
     """Cut NODE's power: everything in it ends at once. Its disk stays."""
     target = _node(sandbox_name, name)
     target.kill()
-    click.echo(f"node/{target.name} killed")
+    terminal.say(f"node/{target.name} killed")
 
 
 @sandbox.command()
@@ -157,7 +158,7 @@ def partition(sandbox_name: str, name: str) -> None:
     """Cut NODE off from the network, and leave it running."""
     target = _node(sandbox_name, name)
     target.partition()
-    click.echo(f"node/{target.name} partitioned")
+    terminal.say(f"node/{target.name} partitioned")
 
 
 @sandbox.command()
@@ -167,7 +168,7 @@ def heal(sandbox_name: str, name: str) -> None:
     """Connect NODE to the network again."""
     target = _node(sandbox_name, name)
     target.heal()
-    click.echo(f"node/{target.name} healed")
+    terminal.say(f"node/{target.name} healed")
 
 
 @sandbox.command(name="load-image")
@@ -185,4 +186,4 @@ def load_image(sandbox_name: str, tar: Path, image: str, names: tuple[str, ...])
     if not targets:
         raise SkateError(f"no node of sandbox {sandbox_name} is running", hint="skate sandbox start NODE boots one")
     images.load_everywhere(targets, tar, image, progress=_progress)
-    click.echo(f"image {image} loaded")
+    terminal.say(f"image {image} loaded")

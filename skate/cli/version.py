@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from skate import __version__
+from skate import __version__, terminal
 
 
 @click.command()
 def version() -> None:
     """Print the version of skate."""
-    click.echo(f"skate {__version__}")
+    terminal.say(f"skate {__version__}")

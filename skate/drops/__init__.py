@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from skate import registry
+from skate.errors import NodeError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,11 @@ async def connect(node: registry.NodeEntry, *, drop_key: str, timeout: float) ->
 
         yield local.open_drop()
         return
+    if not node.host:
+        raise NodeError(
+            "it was registered as --local elsewhere: its address is not known here",
+            hint=f"give it one with `skate create node --name {node.name} --host HOST`",
+        )
     from skate.drops import sftp
 
     async with sftp.connect(node, drop_key=drop_key, timeout=timeout) as drop:

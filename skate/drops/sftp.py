@@ -28,9 +28,8 @@ _NOT_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 class Account:
     """files.Carrier over one SFTP session."""
 
-    def __init__(self, session: asyncssh.SFTPClient, name: str) -> None:
+    def __init__(self, session: asyncssh.SFTPClient) -> None:
         self._session = session
-        self._name = name
 
     async def read(self, path: str, limit: int) -> tuple[bytes, float] | None:
         with self._words(path):
@@ -42,7 +41,7 @@ class Account:
             except _NOT_THERE:
                 return None
         if len(data) > limit:
-            raise NodeError(f"node {self._name}: {path} has more than {limit} bytes")
+            raise NodeError(f"{path} has more than {limit} bytes")
         return data, float(attributes.mtime or 0)
 
     async def names(self, directory: str) -> list[str]:
@@ -75,7 +74,7 @@ class Account:
         try:
             yield
         except (asyncssh.Error, OSError) as error:
-            raise NodeError(f"node {self._name}: {path}: {explain(error)}") from error
+            raise NodeError(f"{path}: {explain(error)}") from error
 
 
 def explain(error: BaseException) -> str:
@@ -104,8 +103,8 @@ async def connect(node: registry.NodeEntry, *, drop_key: str, timeout: float) ->
                 connection = await stack.enter_async_context(await _open(node, drop_key, timeout))
                 session = await stack.enter_async_context(connection.start_sftp_client())
         except (asyncssh.Error, OSError, TimeoutError, ValueError) as error:
-            raise NodeError(f"node {node.name} ({node.host}:{node.port}): {explain(error)}") from error
-        yield files.FileDrop(Account(session, node.name))
+            raise NodeError(f"{node.host}:{node.port}: {explain(error)}") from error
+        yield files.FileDrop(Account(session))
 
 
 async def _open(node: registry.NodeEntry, drop_key: str, timeout: float) -> asyncssh.SSHClientConnection:

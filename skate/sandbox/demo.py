@@ -13,8 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
+from skate import terminal
 from skate.errors import SkateError
 from skate.sandbox import busybox, fleet, images
 
@@ -29,7 +28,7 @@ def main() -> int:
         try:
             _demo(Path(directory) / "config.yaml")
         except SkateError as error:
-            click.echo("\n".join([f"error: {error.message}", *error.details, error.hint]), err=True)
+            terminal.say("\n".join([f"error: {error.message}", *error.details, error.hint]), err=True)
             return 1
         finally:
             _say("deleting the sandbox")
@@ -47,8 +46,8 @@ def _demo(registry_path: Path) -> None:
     name, node, address = _a_web_pod(registry_path)
     _say(f"asking pod {name} on {node}")
     argv = ["curl", "--silent", "--show-error", "--fail", "--max-time", "5", f"http://{address}:8080/"]
-    click.echo(f"$ {shlex.join(argv)}")
-    click.echo(made.node(node).run(argv).stdout)
+    terminal.say(f"$ {shlex.join(argv)}")
+    terminal.say(made.node(node).run(argv).stdout)
 
 
 def _a_web_pod(registry_path: Path) -> tuple[str, str, str]:
@@ -63,7 +62,7 @@ def _a_web_pod(registry_path: Path) -> tuple[str, str, str]:
 def _skate(registry_path: Path, arguments: Sequence[str], *, show: bool = True) -> str:
     """Run skate as a user would, its output passed through, or (`show` False) returned. Raises SkateError when it fails."""
     if show:
-        click.echo(f"\n$ skate {shlex.join(arguments)}")
+        terminal.say(f"\n$ skate {shlex.join(arguments)}")
     sys.stdout.flush()
     argv = [sys.executable, "-m", "skate", "--skateconfig", str(registry_path), "--context", NAME, *arguments]
     done = subprocess.run(argv, stdout=None if show else subprocess.PIPE, text=True, check=False)
@@ -73,7 +72,7 @@ def _skate(registry_path: Path, arguments: Sequence[str], *, show: bool = True) 
 
 
 def _say(text: str) -> None:
-    click.echo(f"→ {text}", err=True)
+    terminal.say(f"→ {text}", err=True)
 
 
 if __name__ == "__main__":
