@@ -44,6 +44,9 @@ pass at the end of each action would keep it from its work."""
 STUCK_SECONDS = 60.0
 """Pause between passes while something in the inbox cannot be removed: to exit would have PID 1 start us at once."""
 WATCH_MILLISECONDS = 20
+UNTOLD_MILLISECONDS = 1000
+CLOSE_SECONDS = 10.0
+"""How long an action on a pod may take to its end when systemd asks us to stop; systemd waits 30 s."""
 
 
 class Signals:
@@ -91,7 +94,7 @@ def run(
         happenings: queue.SimpleQueue[str] = queue.SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: happenings.put("stop"))
-        watching = threading.Event()
+        looked, ending = threading.Event(), threading.Event()
         for directory in (paths.inbox, paths.wake):
             directory.mkdir(parents=True, exist_ok=True)
         node = Node(
@@ -102,27 +105,30 @@ def run(
             wake=lambda: happenings.put("done"),
             first_look=first_look,
         )
-        threading.Thread(target=_watch, args=(paths, happenings, watching), daemon=True).start()
+        threading.Thread(target=_watch, args=(paths, happenings, looked, ending), daemon=True).start()
         try:
-            outlook = _loop(paths, node, signals, happenings)
+            outlook = _loop(paths, node, signals, happenings, looked)
             if outlook.due is not None:
                 _leave_to_systemd(outlook.due, start_again_in)
         except Stopped:
             pass
         finally:
             signals.say("STOPPING=1")
-            watching.set()
-            node.close()
+            ending.set()
+            node.close(patience=CLOSE_SECONDS)
     return os.EX_OK
 
 
-def _loop(paths: Paths, node: Node, signals: Signals, happenings: queue.SimpleQueue[str]) -> Outlook:
+def _loop(
+    paths: Paths, node: Node, signals: Signals, happenings: queue.SimpleQueue[str], looked: threading.Event
+) -> Outlook:
     quiet = _Quiet()
     failures = 0
     while True:
         began = time.monotonic()
         outlook = node.once()
         took = time.monotonic() - began
+        looked.set()
         signals.say(f"STATUS={_describe(outlook)}")
         failures = failures + 1 if outlook.failed else 0
         if outlook.happened:
@@ -225,9 +231,10 @@ def _wait(future: futures.Future[Any], signals: Signals) -> Any:
             signals.ping()
 
 
-def _watch(paths: Paths, happenings: queue.SimpleQueue[str], stop: threading.Event) -> None:
-    """Tell of every change in the inbox and of the hook's touches, until `stop` is set."""
-    import watchfiles  # takes 40 ms, and the first pass need not wait for it
+def _watch(paths: Paths, happenings: queue.SimpleQueue[str], looked: threading.Event, stop: threading.Event) -> None:
+    """Tell of every change in the inbox and of the hook's touches, from the first pass on until `stop` is set."""
+    looked.wait()
+    import watchfiles  # takes 40 ms of a processor that the first pass has better use for
 
     changes = watchfiles.watch(
         paths.inbox,
@@ -235,6 +242,9 @@ def _watch(paths: Paths, happenings: queue.SimpleQueue[str], stop: threading.Eve
         debounce=2 * WATCH_MILLISECONDS,
         step=WATCH_MILLISECONDS,
         stop_event=stop,
+        # What came before the watch began shows in the first of these looks.
+        rust_timeout=UNTOLD_MILLISECONDS,
+        yield_on_timeout=True,
         recursive=False,
         raise_interrupt=False,
         watch_filter=None,
@@ -256,7 +266,7 @@ def _describe(outlook: Outlook) -> str:
     if outlook.busy:
         return "acting on pods"
     if outlook.failed:
-        return "podman does not answer"
+        return outlook.failed
     if outlook.stuck:
         return "something in the inbox cannot be removed"
     if outlook.due is not None:

@@ -6,6 +6,7 @@ cut run is simply overwritten by the next.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def write(path: Path, data: bytes, *, mode: int = 0o600, group: int | None = Non
         if group is not None:
             os.fchown(handle, -1, group)
         os.fsync(handle)
+    except OSError:
+        # On a full disk the half that was written would keep the space that others need.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
     finally:
         os.close(handle)
     os.rename(temporary, path)

@@ -1,7 +1,7 @@
 """`skatelet`: what systemd starts, and what an operator types on the node.
 
-`run` asks podman first, in a thread, and only then imports the rest: podman's service takes its time to be activated, which is
-as long as the imports take.
+systemd starts `skatelet run`, and that goes straight to work: reading options would be 20 ms of each wake. It asks podman first,
+in a thread, and only then imports the rest: podman's service takes as long to be activated as the imports take.
 """
 
 from __future__ import annotations
@@ -9,51 +9,38 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import click
-
-from skatelet import __version__
+from skatelet.paths import Paths
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def skatelet() -> None:
-    """The node's side of skate: makes this node what its bundle says. systemd starts it; you need not."""
+def main() -> None:
+    """The console script."""
+    if sys.argv[1:] == ["run"]:
+        run(Path("/"))
+    from skatelet import cli
+
+    cli.skatelet(prog_name="skatelet")
 
 
-@skatelet.command()
-@click.option("--root", type=click.Path(path_type=Path), default=Path("/"), hidden=True)
-def run(root: Path) -> None:
-    """Make the node what its bundle says, then leave when there is nothing more to do."""
-    from skatelet.paths import Paths
-
+def run(root: Path) -> NoReturn:
+    """Make the node below `root` what its bundle says, and end the process when there is nothing more to do."""
     # pydantic would look through the metadata of every installed distribution for plugins: 10 ms of each wake.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     paths = Paths(root=root)
     look = _first_look(paths.podman_socket)
     from skatelet import awake
 
-    sys.exit(awake.run(paths, first_look=look))
+    code = awake.run(paths, first_look=look)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: that waits for every thread, and an image may be fetched for half an hour.
+    os._exit(code)
 
 
-@skatelet.command()
-@click.option("--root", type=click.Path(path_type=Path), default=Path("/"), hidden=True)
-def status(root: Path) -> None:
-    """Say how this node stands: its conditions, its pods, what was refused, what happened last."""
-    from skatelet import show
-    from skatelet.paths import Paths
-
-    sys.exit(show.show(Paths(root=root)))
-
-
-@skatelet.command()
-def version() -> None:
-    """Print the version."""
-    click.echo(f"skatelet {__version__}")
-
-
-def _first_look(socket: Path) -> Any:
+def _first_look(socket: Path) -> Callable[[], list[dict[str, Any]]]:
     """podman's container list, asked for now and waited for when it is wanted."""
     from skatelet.system.podman import Podman, PodmanError
 
@@ -77,8 +64,3 @@ def _first_look(socket: Path) -> Any:
         return containers
 
     return wait
-
-
-def main() -> None:
-    """The console script."""
-    skatelet(prog_name="skatelet")

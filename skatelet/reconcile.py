@@ -1,14 +1,12 @@
 """One pass over the node: take what came in, look, plan, start what is to be done, and say how things stand.
 
-A pass never waits for an action. Actions run in threads, four pods at a time and four fetches of images beside them, so that one
-slow registry holds up nobody; each one's end makes the next pass, which looks again and plans what can be done now. A pod whose
-action still runs is left alone until it ends.
+A pass never waits for an action. Actions run in threads (skatelet.pods.running); each one's end makes the next pass, which looks
+again and plans what can be done now. A pod whose action still runs is left alone until it ends.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import queue
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any, TypeVar
@@ -17,15 +15,12 @@ from skatelet import intake, report, store
 from skatelet.contract import bundle, canonical, status
 from skatelet.network import reconcile as network
 from skatelet.paths import Paths
-from skatelet.pods import act, memory, model, observe, plan, view
+from skatelet.pods import memory, model, observe, plan, running, view
 from skatelet.pods.desired import desired_pods
 from skatelet.system import host
 from skatelet.system.podman import Podman, PodmanError
 
-ACTING = 4
-"""How many pods are acted on at once: more gains nothing on two cores (measured)."""
 T = TypeVar("T")
-Finished = tuple[model.Action, memory.Result, list[tuple[str, str, str]]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,8 +32,8 @@ class Outlook:
     """Something came in, or was begun, or ended."""
     due: float | None = None
     stuck: tuple[str, ...] = ()
-    failed: bool = False
-    """podman could not be asked; worth another try soon."""
+    failed: str = ""
+    """What did not answer or could not be written, in words: worth another try soon."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,14 +62,9 @@ class Node:
         self._podman = podman
         self._clock = clock
         self._wait = wait
-        self._wake = wake
         self._first_look = first_look
-        self._actor = act.Actor(podman)
-        self._pods_pool = futures.ThreadPoolExecutor(ACTING, thread_name_prefix="pods")
-        self._fetch_pool = futures.ThreadPoolExecutor(ACTING, thread_name_prefix="fetch")
+        self._running = running.Running(podman, wake=wake)
         self._calls_pool = futures.ThreadPoolExecutor(2, thread_name_prefix="calls")
-        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
-        self._running: dict[str, model.Action] = {}
         self._group = host.drop_group()
         self._reporter = report.Reporter(paths.status, group=self._group)
         self._state = store.load(paths.memory)
@@ -83,15 +73,17 @@ class Node:
         self._bundle_data = b""
         self._broken: str = ""
         self._desired: tuple[model.DesiredPod, ...] = ()
+        self._desired_of: bundle.Bundle | None = None
+        self._unwritten = ""
         self._happened = False
         self._instances: list[status.InstanceStatus] = []
         self._images: list[str] = []
         self._load_bundle()
 
-    def close(self) -> None:
-        """Leave running actions to themselves; the next run looks at what they came to."""
-        for pool in (self._pods_pool, self._fetch_pool, self._calls_pool):
-            pool.shutdown(wait=False, cancel_futures=True)
+    def close(self, *, patience: float = 0.0) -> None:
+        """Begin nothing more, and leave what runs to itself; see skatelet.pods.running."""
+        self._calls_pool.shutdown(wait=False, cancel_futures=True)
+        self._running.close(patience=patience)
 
     def once(self) -> Outlook:
         """One pass. Whatever goes wrong inside is in the status afterwards, and the inbox is empty afterwards."""
@@ -107,12 +99,18 @@ class Node:
             condition = Condition(
                 word="False", reason="InternalError", message=f"{type(error).__name__}: {error}"[:1000]
             )
-        self._report(condition)
+        unwritten = self._report(condition)
         stuck = stuck or intake.clear(self._paths, self._consumed)
         if stuck:
             message = f"cannot be removed: {'; '.join(stuck)[:900]}"
             self._report(Condition(word="False", reason="InboxStuck", message=message))
-        return dataclasses.replace(outlook, busy=bool(self._running), happened=self._happened, stuck=tuple(stuck))
+        return dataclasses.replace(
+            outlook,
+            busy=bool(self._running),
+            happened=self._happened,
+            stuck=tuple(stuck),
+            failed=unwritten or outlook.failed,
+        )
 
     def _load_bundle(self) -> None:
         try:
@@ -128,7 +126,6 @@ class Node:
 
     def _follow(self, followed: bundle.Bundle, data: bytes) -> None:
         self._bundle, self._bundle_data, self._broken = followed, data, ""
-        self._desired = desired_pods(followed)
 
     def _take_in(self) -> None:
         for touched in self._paths.wake.glob("*"):
@@ -168,9 +165,14 @@ class Node:
             return Outlook(), Condition(word="False", reason="BundleUnreadable", message=self._broken)
         if self._bundle is None:
             return Outlook(), Condition(word="True", reason="NoBundle", message="nothing was deployed here yet")
-        self._state.accepted_copy = store.publish_copy(
-            self._paths, self._bundle_data, known=self._state.accepted_copy, group=self._group
-        )
+        problem = self._publish_copy()
+        if self._desired_of is not self._bundle:
+            # Not before: a bundle that is followed no longer, when a new one lies in the inbox, need not be read.
+            try:
+                self._desired, self._desired_of = desired_pods(self._bundle), self._bundle
+            except bundle.UNREADABLE as error:
+                self._broken = f"the stored bundle cannot be read by this version: {str(error)[:900]}"
+                return Outlook(), Condition(word="False", reason="BundleUnreadable", message=self._broken)
         try:
             subnet = self._identity.subnet
             self._state.network = self._call(
@@ -178,15 +180,25 @@ class Node:
                     self._podman, subnet=subnet, file=self._paths.network_file, known=self._state.network
                 )
             )
-            problem = Condition(word="True", reason="Reconciled")
         except network.NetworkError as error:
             problem = Condition(word="False", reason="NetworkUnfit", message=str(error))
         except PodmanError as error:
-            return Outlook(failed=True), Condition(word="False", reason="PodmanUnavailable", message=str(error))
+            return _without_podman(error)
         try:
             return self._pods(), problem
         except PodmanError as error:
-            return Outlook(failed=True), Condition(word="False", reason="PodmanUnavailable", message=str(error))
+            return _without_podman(error)
+
+    def _publish_copy(self) -> Condition:
+        try:
+            self._state.accepted_copy = store.publish_copy(
+                self._paths, self._bundle_data, known=self._state.accepted_copy, group=self._group
+            )
+        except OSError as error:
+            # The pods do not wait for it.
+            message = f"{self._paths.accepted} cannot be written: {error.strerror}"
+            return Condition(word="False", reason="StorageFailed", message=message)
+        return Condition(word="True", reason="Reconciled")
 
     def _pods(self) -> Outlook:
         now = self._clock()
@@ -201,7 +213,8 @@ class Node:
         todo = plan.plan(desired=self._desired, seen=seen, memory=self._state.pods, now=now)
         for action in todo.actions:
             if action.pod_name not in self._running:
-                self._submit(action)
+                self._running.begin(action)
+                self._happened = True
         self._instances = view.instances(
             desired=self._desired, seen=seen, memory=self._state.pods, problems=todo.problems
         )
@@ -244,37 +257,9 @@ class Node:
             return False
         return bool((found.get("State") or {}).get("OOMKilled"))
 
-    def _submit(self, action: model.Action) -> None:
-        self._running[action.pod_name] = action
-        self._happened = True
-        said: list[tuple[str, str, str]] = []
-
-        def do() -> memory.Result:
-            return self._actor.act(action, lambda type, reason, message: said.append((type, reason, message)))
-
-        def done(future: futures.Future[memory.Result]) -> None:
-            if future.cancelled():
-                return
-            error = future.exception()
-            if error is None:
-                result = future.result()
-            else:
-                message = f"{type(error).__name__}: {error}"[:1000]
-                result = memory.Result(failure=model.Failure(reason="InternalError", message=message))
-            self._finished.put((action, result, said))
-            self._wake()
-
-        pool = self._fetch_pool if isinstance(action, model.Fetch) else self._pods_pool
-        pool.submit(do).add_done_callback(done)
-
     def _collect(self, now: float) -> None:
         """Take note of the actions that have ended."""
-        while True:
-            try:
-                action, result, said = self._finished.get_nowait()
-            except queue.Empty:
-                return
-            self._running.pop(action.pod_name, None)
+        for action, result, said in self._running.ended():
             self._happened = True
             name = action.pod_name
             before = self._state.pods.get(name, model.PodMemory())
@@ -294,7 +279,18 @@ class Node:
         ):
             self._state.reached = generation
 
-    def _report(self, ready: Condition) -> None:
+    def _report(self, ready: Condition) -> str:
+        """Write down how things stand. Gives back what could not be written, in words; empty when all was."""
+        unwritten = self._write_down(ready)
+        if unwritten:
+            # The status may lie on another disk than skatelet's memory: then it can say so.
+            self._write_down(Condition(word="False", reason="StorageFailed", message=unwritten))
+        if unwritten and unwritten != self._unwritten:
+            print(unwritten, flush=True)
+        self._unwritten = unwritten
+        return unwritten
+
+    def _write_down(self, ready: Condition) -> str:
         now = view.stamp(self._clock())
         word, reason, message = report.pods_ready(self._instances)
         for type_, condition in (
@@ -322,8 +318,16 @@ class Node:
             events=self._state.events,
             rejected=self._state.rejected,
         )
-        store.save(self._state, self._paths.memory)
-        self._reporter.write(report.build(seen, time=now))
+        unwritten = []
+        try:
+            store.save(self._state, self._paths.memory)
+        except OSError as error:
+            unwritten.append(f"{self._paths.memory} cannot be written: {error.strerror}")
+        try:
+            self._reporter.write(report.build(seen, time=now))
+        except OSError as error:
+            unwritten.append(f"{self._paths.status} cannot be written: {error.strerror}")
+        return "; ".join(unwritten)
 
     def _podman_version(self) -> str:
         """Asked again only when podman's binary is another file."""
@@ -353,6 +357,11 @@ class Node:
     def _call(self, function: Callable[[], T]) -> T:
         result: T = self._wait(self._calls_pool.submit(function))
         return result
+
+
+def _without_podman(error: PodmanError) -> tuple[Outlook, Condition]:
+    condition = Condition(word="False", reason="PodmanUnavailable", message=str(error))
+    return Outlook(failed="podman does not answer"), condition
 
 
 def read_identity(paths: Paths) -> bundle.NodeIdentity | None:

@@ -90,7 +90,7 @@ def followed(path: Path) -> tuple[bundle.Bundle, bytes] | None:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
-    return bundle.unpack(data), data
+    return bundle.unpack_known(data), data
 
 
 def publish_copy(paths: Paths, data: bytes, *, known: str, group: int | None) -> str:

@@ -15,6 +15,7 @@ there is no link or path to follow.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -36,6 +37,7 @@ MAX_BYTES = 32 * 1024 * 1024
 """Upper bound of an archive and of all the files in it together."""
 MAX_FILES = 20_000
 _NAME = r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?"
+_OBJECTS = "catalogue/objects/"
 _PATH = re.compile(
     rf"(?:instances/{_NAME}/{_NAME}\.yaml|catalogue/cluster\.yaml|catalogue/nodes/{_NAME}\.yaml"
     rf"|catalogue/objects/[a-z]+/(?:-|{_NAME})/{_NAME}\.yaml)"
@@ -48,6 +50,10 @@ class BundleError(ValueError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+UNREADABLE = (ValidationError, canonical.CanonicalError, KeyError)
+"""What reading the objects of a bundle may raise; never after `unpack`."""
 
 
 class BundleIndex(Model):
@@ -145,7 +151,7 @@ class CatalogueObject(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A bundle in memory: the index, and every other file's bytes by path."""
+    """A bundle in memory: the index, and every other file's bytes by path. What is read of it is read once."""
 
     index: BundleIndex
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -157,13 +163,29 @@ class Bundle:
         return [Node.model_validate(data) for data in self._read("catalogue/nodes/")]
 
     def objects(self) -> list[CatalogueObject]:
-        return [CatalogueObject.model_validate(data) for data in self._read("catalogue/objects/")]
+        return list(self._objects)
 
     def instances(self) -> list[Instance]:
-        return [Instance.model_validate(data) for data in self._read("instances/")]
+        return list(self._instances)
 
-    def _read(self, prefix: str) -> list[Any]:
-        return [canonical.load(self.files[path]) for path in sorted(self.files) if path.startswith(prefix)]
+    def objects_with(self, text: bytes) -> list[CatalogueObject]:
+        """The objects in whose file `text` stands anywhere: to find a few of many without reading all."""
+        if "_objects" in self.__dict__:
+            paths = [path for path in sorted(self.files) if path.startswith(_OBJECTS)]
+            return [item for path, item in zip(paths, self._objects, strict=True) if text in self.files[path]]
+        return [CatalogueObject.model_validate(data) for data in self._read(_OBJECTS, text)]
+
+    @functools.cached_property
+    def _objects(self) -> tuple[CatalogueObject, ...]:
+        return tuple(CatalogueObject.model_validate(data) for data in self._read(_OBJECTS))
+
+    @functools.cached_property
+    def _instances(self) -> tuple[Instance, ...]:
+        return tuple(Instance.model_validate(data) for data in self._read("instances/"))
+
+    def _read(self, prefix: str, text: bytes = b"") -> list[Any]:
+        paths = [path for path in sorted(self.files) if path.startswith(prefix) and text in self.files[path]]
+        return [canonical.load(self.files[path]) for path in paths]
 
 
 def instance_path(instance: Instance) -> str:
@@ -238,6 +260,19 @@ def pack(bundle: Bundle) -> bytes:
 
 def unpack(data: bytes) -> Bundle:
     """The bundle in `data`, every hash checked and every object readable. Raises BundleError, and nothing else."""
+    bundle = unpack_known(data)
+    try:
+        bundle.cluster(), bundle.nodes(), bundle.objects(), bundle.instances()
+    except UNREADABLE as error:
+        raise BundleError("Malformed", f"the bundle's objects cannot be read: {_brief(error)}") from error
+    return bundle
+
+
+def unpack_known(data: bytes) -> Bundle:
+    """As `unpack`, for bytes that went through it once and were kept: every hash is checked, but objects are read when asked for.
+
+    Who reads them then has to expect UNREADABLE: the version that took the bundle in may have been another one.
+    """
     if len(data) > MAX_BYTES:
         raise BundleError("TooLarge", f"the bundle has {len(data)} bytes, the limit is {MAX_BYTES}")
     contents = _read_members(data)
@@ -252,12 +287,7 @@ def unpack(data: bytes) -> Bundle:
             raise BundleError("Altered", f"{path} is in the bundle but not in the index")
         if hashlib.sha256(contents[path]).hexdigest() != index.files[path]:
             raise BundleError("Altered", f"{path} does not have the sha256 that the index says")
-    bundle = Bundle(index=index, files=contents)
-    try:
-        bundle.cluster(), bundle.nodes(), bundle.objects(), bundle.instances()
-    except (ValidationError, canonical.CanonicalError, KeyError) as error:
-        raise BundleError("Malformed", f"the bundle's objects cannot be read: {_brief(error)}") from error
-    return bundle
+    return Bundle(index=index, files=contents)
 
 
 def _read_members(data: bytes) -> dict[str, bytes]:

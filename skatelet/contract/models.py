@@ -13,7 +13,10 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    # Each wake of skatelet pays for the models it uses, not for all there are.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, camelCase keys, without fields that are None or were left at an empty default."""

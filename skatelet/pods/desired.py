@@ -11,7 +11,8 @@ from skatelet.pods import images, model
 
 def desired_pods(followed: bundle.Bundle) -> tuple[model.DesiredPod, ...]:
     """The bundle's instances, by namespace and name."""
-    recreate = _recreating_owners(followed.objects())
+    # Reading every object of a large cluster at each wake would take longer than all the rest.
+    recreate = _recreating_owners(followed.objects_with(b"Recreate"))
     pods = [desired_pod(item, recreate=_owner_key(item) in recreate) for item in followed.instances()]
     return tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name)))
 

@@ -194,3 +194,32 @@ def test_the_catalogue_is_the_same_files_whatever_the_order() -> None:
     other = bundle.catalogue_files(cluster=cluster, nodes=nodes[::-1], objects=[])
     assert one == other
     assert canonical.load(one["catalogue/cluster.yaml"])["name"] == "t"
+
+
+def test_a_known_bundle_is_read_when_asked_and_its_hashes_are_checked_all_the_same() -> None:
+    data = bundle.pack(make())
+    path = "catalogue/objects/namespace/-/tools.yaml"
+    with pytest.raises(bundle.BundleError, match="does not have the sha256"):
+        bundle.unpack_known(repack(data, {path: b"manifest: {}\n"}))
+    unreadable = bundle.pack(bundle.build(**_arguments(make(), {path: b"[]\n"})))
+    known = bundle.unpack_known(unreadable)
+    assert known.instances() == [INSTANCE]
+    with pytest.raises(bundle.UNREADABLE):
+        known.objects()
+    assert refusal(unreadable).reason == "Malformed"
+
+
+def _arguments(source: bundle.Bundle, changed: dict[str, bytes]) -> dict[str, Any]:
+    catalogue = {path: data for path, data in source.files.items() if path.startswith("catalogue/")}
+    fields = ("cluster", "node", "generation", "parent", "time", "author", "tool_version")
+    rest = {name: getattr(source.index, name) for name in fields}
+    return {**rest, "catalogue": catalogue | changed, "instances": source.instances()}
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_objects_are_found_by_a_text_in_them(read: bool) -> None:
+    made = make()
+    if read:
+        assert len(made.objects()) == 2
+    assert [item.manifest["metadata"]["name"] for item in made.objects_with(b"tools")] == ["tools"]
+    assert made.objects_with(b"Recreate") == []

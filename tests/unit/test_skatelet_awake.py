@@ -74,5 +74,5 @@ def test_while_something_is_stuck_in_the_inbox_it_stays() -> None:
 
 def test_podman_that_stays_away_is_left_to_the_timer() -> None:
     quiet = awake._Quiet()
-    assert awake._patience(Outlook(failed=True), awake.RETRIES, quiet) == awake.RETRY_SECONDS
-    assert awake._patience(Outlook(failed=True), awake.RETRIES + 1, quiet) is None
+    assert awake._patience(Outlook(failed="podman does not answer"), awake.RETRIES, quiet) == awake.RETRY_SECONDS
+    assert awake._patience(Outlook(failed="podman does not answer"), awake.RETRIES + 1, quiet) is None
