@@ -15,7 +15,7 @@ from skatelet import intake, report, store
 from skatelet.contract import bundle, canonical, status
 from skatelet.network import reconcile as network
 from skatelet.paths import Paths
-from skatelet.pods import memory, model, observe, plan, running, view
+from skatelet.pods import lost, memory, model, observe, plan, running, view
 from skatelet.pods.desired import desired_pods
 from skatelet.system import host
 from skatelet.system.podman import Podman, PodmanError
@@ -225,7 +225,11 @@ class Node:
     def _look(self) -> tuple[model.SeenPod, ...]:
         first, self._first_look = self._first_look, None
         containers = self._call(first or self._podman.containers)
-        seen = observe.observe(containers, lambda: self._call(self._podman.pods))
+        seen = observe.observe(
+            containers,
+            lambda: self._call(self._podman.pods),
+            is_lost=lambda item: lost.is_lost(item, paths=self._paths, podman=self._podman),
+        )
         boot = host.boot_id(self._paths)
         if boot != self._state.boot_id:
             # Once after each boot: what a cut play left without any container shows up only in the list of pods.

@@ -18,7 +18,11 @@ FIRST_DELAY = 10.0
 LONGEST_DELAY = 300.0
 RUN_WELL_SECONDS = 600
 CUT = -1
-"""`noted` of a container that the node's end cut short."""
+"""`noted` of a container whose end nobody saw."""
+_UNSEEN_ENDS = {
+    "cut": "the node went down while it ran",
+    "lost": "podman's watcher beside it (conmon) had died, so nobody saw it end",
+}
 START_ERROR_CODE = 128
 
 
@@ -73,10 +77,8 @@ def note(memory: model.PodMemory, desired: model.DesiredPod, seen: model.SeenPod
 def _note_container(memory: model.ContainerMemory, seen: model.SeenContainer, now: float) -> model.ContainerMemory:
     if seen.id != memory.id:
         memory = dataclasses.replace(memory, id=seen.id, noted=0, restarts=memory.restarts + (1 if memory.id else 0))
-    if seen.state == "cut" and memory.noted != CUT:
-        last = model.Exit(
-            exit_code=255, reason="Unknown", message="the node went down while it ran", started=seen.started
-        )
+    if seen.state in _UNSEEN_ENDS and memory.noted != CUT:
+        last = model.Exit(exit_code=255, reason="Unknown", message=_UNSEEN_ENDS[seen.state], started=seen.started)
         return dataclasses.replace(memory, noted=CUT, crashes=0, due=0.0, last=last)
     if seen.state != "exited" or memory.noted == max(1, seen.finished):
         return memory

@@ -62,7 +62,7 @@ class SeenContainer:
     name: str
     """Without the pod's name in front."""
     state: str
-    """running, exited, created (never started), or cut: it ran when the node went down"""
+    """running, exited, created (never started), cut (it ran when the node went down), or lost (see skatelet.pods.lost)"""
     exit_code: int = 0
     started: int = 0
     finished: int = 0

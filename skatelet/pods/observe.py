@@ -11,19 +11,33 @@ from typing import Any
 
 from skatelet.pods import model
 
-_STATES = {"running": "running", "paused": "running", "exited": "exited", "stopped": "exited", "stopping": "running"}
+_STATES = {
+    "running": "running",
+    "paused": "running",
+    "stopping": "running",
+    "exited": "exited",
+    "stopped": "exited",
+    "lost": "lost",
+}
 _QUIRK_SECONDS = 2
 """podman may note a very short run as finished a moment before it started."""
 
 
 def observe(
-    containers: Iterable[Mapping[str, Any]], list_pods: Callable[[], Iterable[Mapping[str, Any]]]
+    containers: Iterable[Mapping[str, Any]],
+    list_pods: Callable[[], Iterable[Mapping[str, Any]]],
+    *,
+    is_lost: Callable[[Mapping[str, Any]], bool] = lambda _: False,
 ) -> tuple[model.SeenPod, ...]:
-    """Every pod on the node, foreign ones too, by name. `list_pods` is called only when a pod's labels are not known."""
+    """Every pod on the node, foreign ones too, by name. `list_pods` is called only when a pod's labels are not known.
+
+    `is_lost` is asked of each container that podman calls running.
+    """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for container in containers:
         if container.get("Pod"):
-            groups.setdefault(str(container["Pod"]), []).append(container)
+            lost = _state(container) == "running" and is_lost(container)
+            groups.setdefault(str(container["Pod"]), []).append({**container, "State": "lost"} if lost else container)
     bare = [pod for pod, members in groups.items() if all(item.get("IsInfra") for item in members)]
     bare_labels = {str(pod["Id"]): pod.get("Labels") or {} for pod in list_pods()} if bare else {}
     pods = [_pod(identity, members, bare_labels.get(identity)) for identity, members in groups.items()]
@@ -94,7 +108,7 @@ def _container(item: Mapping[str, Any], pod_name: str) -> model.SeenContainer:
 def _state(item: Mapping[str, Any]) -> str:
     """After a power loss podman 4.3 says `created`, 5.4 `exited`, both with a start and no later end: that is `cut`."""
     state = _STATES.get(str(item.get("State", "")).lower(), "created")
-    if state == "running":
+    if state in ("running", "lost"):
         return state
     started, finished = _seconds(item.get("StartedAt")), _seconds(item.get("ExitedAt"))
     if started and finished + _QUIRK_SECONDS < started:

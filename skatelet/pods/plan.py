@@ -122,7 +122,9 @@ def _keep_up(
     found = {item.name: seen.container(item.name) for item in pod.containers}
     incomplete = None in found.values() or not seen.infra
     severed = seen.infra != "running" and any(item.running for item in seen.containers)
-    if incomplete or severed or memory.replay:
+    # podman takes what is lost for running, and would not start it.
+    lost = pod.restart_policy != "Never" and any(item.state == "lost" for item in seen.containers)
+    if incomplete or severed or lost or memory.replay:
         return [model.Remove(pod=seen, keep_volumes=True)]
     ready: list[model.SeenContainer] = []
     for name, container in found.items():

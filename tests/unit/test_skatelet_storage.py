@@ -1,4 +1,4 @@
-"""What lies on the disk: full, it says so in words, goes on with the pods, empties the inbox, and heals; unreadable, nothing changes."""
+"""The disk under skatelet: full, it is said in words, the pods go on, and it heals; unreadable, nothing changes."""
 
 from __future__ import annotations
 
