@@ -6,6 +6,7 @@ same as from kubectl, and a person sees more.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -41,12 +42,13 @@ async def deploy(
     change is published.
     """
 
-    def show(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
-        show_plan(before, after)
-
-    outcome = await publishing.publish(
-        target, change, without_quorum=settings.without_quorum, dry_run=settings.dry_run, on_plan=show
-    )
+    try:
+        outcome = await publishing.publish(
+            target, change, without_quorum=settings.without_quorum, dry_run=settings.dry_run, on_plan=show_plan
+        )
+    except asyncio.CancelledError:
+        terminal.say("stopped before all was published: run the same again", err=True)
+        raise
     announce(outcome.before, outcome.after)
     if settings.dry_run:
         return 0
@@ -84,22 +86,27 @@ async def _see_through(
         done = sum(item.verdict is waiting.Verdict.RUNNING for item in pods)
         terminal.counter(f"  {done} of {len(pods)} done")
 
-    result = await waiting.wait(
-        target,
-        outcome.after,
-        wanted=wanted,
-        gone=gone,
-        dropped=outcome.dropped,
-        timeout=timeout,
-        fresh=fresh,
-        on_change=progress,
-    )
+    try:
+        result = await waiting.wait(
+            target,
+            outcome.after,
+            wanted=wanted,
+            gone=gone,
+            dropped=outcome.dropped,
+            timeout=timeout,
+            fresh=fresh,
+            on_change=progress,
+        )
+    except asyncio.CancelledError:
+        _line("the nodes go on by themselves, see `skate get pods`")
+        raise
     terminal.counter("")
     concerned = {placement.node for _, placement in [*wanted, *gone]} | set(outcome.dropped)
     silent = sorted(concerned - {item.node for item in result.judged})
     silent = [name for name in silent if name not in outcome.behind]
     for name in silent:
-        terminal.say(f"warning: node {name} has not answered: nothing is known of its instances", err=True)
+        reason = target.nodes[name].error if name in target.nodes else ""
+        terminal.say(f"error: node {name} has not answered, nothing is known of its instances: {reason}", err=True)
     for item in result.failed:
         verb = "failed" if item.verdict is waiting.Verdict.FAILED else "is not there yet"
         reason = f"{item.reason}: {item.message}" if item.message else item.reason

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from skate import __version__, catalogue, session
-from skate.errors import ConflictError, NodeError
+from skate.errors import ConflictError, NodeError, ScheduleError
 from skatelet.contract import bundle
 
 ATTEMPTS = 6
@@ -81,7 +81,14 @@ async def publish(
         await _wait_for_claims(target, before.generation)
         if any(view.generation > before.generation for view in target.reachable):
             continue
-        after = change(before, target)
+        if not target.reachable:
+            _check_majority(target, without_quorum=without_quorum)
+        try:
+            after = change(before, target)
+        except ScheduleError:
+            # Where most nodes cannot be reached, that is the reason, and not that nothing fits.
+            _check_majority(target, without_quorum=without_quorum)
+            raise
         if after.files() == before.files() or dry_run:
             on_plan(before, after)
             behind = {view.entry.name: view.error for view in target.unreachable}
@@ -181,7 +188,7 @@ def _check_majority(target: session.Session, *, without_quorum: bool) -> None:
         raise NodeError("the cluster has no nodes", hint="add one with `skate create node --name NAME --host HOST`")
     details = [f"node {view.entry.name}: {view.error}" for view in target.unreachable]
     if reachable == 0:
-        raise NodeError("no node can be reached: nothing was changed", details=details)
+        raise NodeError("no node can be reached: nothing was changed", details=details, hint="see `skate get nodes`")
     if reachable * 2 <= total and not without_quorum:
         raise NodeError(
             f"only {reachable} of {total} nodes can be reached, which is no majority: nothing was changed",

@@ -21,6 +21,7 @@ from skate.errors import ConfigError
 from skatelet.contract import canonical
 
 DEFAULT_CIDR = "10.66.0.0/16"
+_MEND = "mend the file, or name another with --skateconfig"
 
 
 class _Model(BaseModel):
@@ -116,12 +117,13 @@ def load(path: Path) -> Registry:
     except FileNotFoundError:
         return Registry()
     except (OSError, canonical.CanonicalError) as error:
-        raise ConfigError(f"{path}: {error}", hint="mend the file, or name another with --skateconfig") from error
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{path} cannot be read: {words}", hint=_MEND) from error
     try:
         return Registry.model_validate(data or {})
     except ValidationError as error:
         details = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        raise ConfigError(f"{path} is not a skate configuration", details=details) from error
+        raise ConfigError(f"{path} is not a skate configuration", details=details, hint=_MEND) from error
 
 
 def save(registry: Registry, path: Path) -> None:

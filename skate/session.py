@@ -12,9 +12,10 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,6 +24,7 @@ from skate.errors import NodeError
 from skatelet.contract import bundle
 from skatelet.contract import status as contract_status
 
+Result = TypeVar("Result")
 CONNECT_SECONDS = 5.0
 HURRIED_SECONDS = 2.0
 HURRIED_FACTOR = 3.0
@@ -106,7 +108,10 @@ class Session:
         self.nodes = dict(sorted(self.nodes.items()))
 
     async def read(self, *, everything: bool = True) -> None:
-        """Read every connected node anew: its status, and with `everything` its inbox and claims."""
+        """Read every connected node anew: its status, and with `everything` its inbox and claims.
+
+        Without `everything`, who reads is polling: a node that fell silent is not asked again, or each round would wait for it.
+        """
         views = await asyncio.gather(*(self._read(view, everything) for view in self.nodes.values()))
         for view in views:
             self.nodes[view.entry.name] = view
@@ -153,7 +158,7 @@ class Session:
         return NodeView(entry=entry, drop=drop)
 
     async def _read(self, view: NodeView, everything: bool) -> NodeView:
-        if view.drop is None:
+        if view.drop is None or (view.error and not everything):
             return view
         try:
             async with asyncio.timeout(STATUS_SECONDS):
@@ -251,6 +256,14 @@ async def open_session(
         session = Session(cluster, cache=cache, stack=stack, hurried=hurried)
         await session.connect(cluster.nodes)
         yield session
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """asyncio.run, but silent about what ends on the side: connections cut by Ctrl-C leave futures that nobody awaits."""
+    with asyncio.Runner() as runner:
+        if not os.environ.get("SKATE_DEBUG"):
+            runner.get_loop().set_exception_handler(lambda loop, context: None)
+        return runner.run(main)
 
 
 def statuses(session: Session) -> Mapping[str, contract_status.Status]:

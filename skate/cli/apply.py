@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from skate import catalogue, deploying, kinds, manifests, publishing, registry, session, terminal
@@ -53,7 +51,7 @@ def apply(
         wait=wait, timeout=timeout, dry_run=dry_run == "server", without_quorum=without_quorum
     )
     cluster = deploying.require_cluster(registry.load(flags.registry_path).require(flags.context))
-    return asyncio.run(_apply(flags, cluster, loaded.objects, settings))
+    return session.run(_apply(flags, cluster, loaded.objects, settings))
 
 
 async def _apply(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from skate import catalogue, deploying, kinds, registry, session, terminal
@@ -35,7 +33,7 @@ def delete(
     keys = _wanted(targets, filenames, recursive, namespace)
     settings = deploying.Settings(wait=wait, timeout=timeout, without_quorum=without_quorum)
     cluster = deploying.require_cluster(registry.load(flags.registry_path).require(flags.context))
-    return asyncio.run(_delete(flags, cluster, keys, settings, ignore_not_found=ignore_not_found))
+    return session.run(_delete(flags, cluster, keys, settings, ignore_not_found=ignore_not_found))
 
 
 def _wanted(

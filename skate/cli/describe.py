@@ -45,5 +45,6 @@ def describe(flags: Globals, targets: tuple[str, ...], namespace: str, all_names
         terminal.say("\n\n\n".join(texts))
     if missing:
         raise NotFoundError(missing)
+    reading.require_any(found, wanted)
     if not texts:
         get.say_none_found(wanted, namespace, all_namespaces)

@@ -61,6 +61,7 @@ def get(
     _print(chosen, output, all_namespaces, show_labels, not no_headers, single=_is_single(wanted))
     if missing and not ignore_not_found:
         raise NotFoundError(missing)
+    reading.require_any(found, wanted)
     if not any(items for _, items in chosen) and not missing and output in (None, "wide"):
         say_none_found(wanted, namespace, all_namespaces)
 

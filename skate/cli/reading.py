@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime
+from collections.abc import Sequence
 
-from skate import objects, registry, session, terminal
+from skate import kinds, objects, registry, session, terminal
 from skate.cli.main import Globals
+from skate.errors import NodeError
 from skatelet.contract import bundle
 
 
@@ -18,7 +19,7 @@ def now() -> datetime.datetime:
 def seen(flags: Globals) -> objects.Seen:
     """What every node of the chosen cluster says now. Nodes that cannot be reached are in it, with the reason."""
     cluster = registry.load(flags.registry_path).require(flags.context)
-    return asyncio.run(_seen(cluster, flags))
+    return session.run(_seen(cluster, flags))
 
 
 async def _seen(cluster: registry.ClusterEntry, flags: Globals) -> objects.Seen:
@@ -48,6 +49,13 @@ def _node_seen(view: session.NodeView, known: bundle.Node | None) -> objects.Nod
         since=since,
         heartbeat_age=age,
     )
+
+
+def require_any(found: objects.Seen, wanted: Sequence[tuple[kinds.Kind, list[str]]]) -> None:
+    """Raise NodeError when no node at all could be read, unless it is only the nodes that were asked for."""
+    asked = any(kind.kind != "Node" for kind, _ in wanted)
+    if asked and found.nodes and not any(item.reachable for item in found.nodes.values()):
+        raise NodeError("no node can be reached: this is what they said last", hint="see `skate get nodes`")
 
 
 def warn_about_nodes(found: objects.Seen) -> None:

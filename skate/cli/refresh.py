@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from skate import catalogue, deploying, registry, session, terminal
@@ -19,7 +17,7 @@ def refresh(flags: Globals, wait: bool, timeout: float, without_quorum: bool) ->
     """Bring every node to the current generation, and tell all of them of nodes that were added."""
     settings = deploying.Settings(wait=wait, timeout=timeout, without_quorum=without_quorum)
     cluster = deploying.require_cluster(registry.load(flags.registry_path).require(flags.context))
-    return asyncio.run(_refresh(flags, cluster, settings))
+    return session.run(_refresh(flags, cluster, settings))
 
 
 async def _refresh(flags: Globals, cluster: registry.ClusterEntry, settings: deploying.Settings) -> int:

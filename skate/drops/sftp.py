@@ -21,6 +21,7 @@ from skate.drops import files
 from skate.errors import NodeError
 from skatelet.contract import drop
 
+_AGAIN = "run `skate create node` for it again"
 _CHUNK = 4 * 1024 * 1024
 _NOT_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 
@@ -82,13 +83,13 @@ def explain(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return "its host key is not the one that was pinned"
+        return f"its host key is not the one that was pinned: {_AGAIN}"
     if isinstance(error, asyncssh.PermissionDenied):
-        return "the drop account does not take our key"
+        return f"the drop account does not take our key: {_AGAIN}"
     if isinstance(error, asyncssh.SFTPNoSpaceOnFilesystem):
         return "its disk is full"
-    if isinstance(error, asyncssh.Error):
-        return error.reason or type(error).__name__
+    if isinstance(error, asyncssh.Error | asyncssh.KeyImportError):
+        return getattr(error, "reason", "") or str(error) or type(error).__name__
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__
@@ -107,14 +108,29 @@ async def connect(node: registry.NodeEntry, *, drop_key: str, timeout: float) ->
         yield files.FileDrop(Account(session))
 
 
+def _drop_key(path: str) -> asyncssh.SSHKey:
+    """The private key at `path`. Raises NodeError that names it, and not the node it was meant for."""
+    try:
+        return asyncssh.read_private_key(path)
+    except (OSError, asyncssh.KeyImportError) as error:
+        raise NodeError(f"the drop key {path} cannot be read ({explain(error)}): {_AGAIN}") from error
+
+
+def _pinned(host_key: str) -> asyncssh.SSHKey:
+    try:
+        return asyncssh.import_public_key(host_key)
+    except asyncssh.KeyImportError as error:
+        raise NodeError(f"the registry has no readable host key for it: {_AGAIN}") from error
+
+
 async def _open(node: registry.NodeEntry, drop_key: str, timeout: float) -> asyncssh.SSHClientConnection:
     # As a list, not as known_hosts lines: ~/.ssh/config may give the host another name, which a line would not match.
-    known: tuple[list[asyncssh.SSHKey], ...] = ([asyncssh.import_public_key(node.host_key)], [], [])
+    known: tuple[list[asyncssh.SSHKey], ...] = ([_pinned(node.host_key)], [], [])
     return await asyncssh.connect(
         node.host,
         node.port,
         username=drop.ACCOUNT,
-        client_keys=[drop_key] if drop_key else (),
+        client_keys=[_drop_key(drop_key)] if drop_key else (),
         agent_path=None,
         known_hosts=known,
         server_host_key_algs=_host_key_algorithms(node.host_key),
