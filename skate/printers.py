@@ -95,7 +95,7 @@ def pod_reason(pod: Object) -> str:
         reason = "Running" if is_ready(pod) else "NotReady"
     if state.get("reason") == "NodeLost":
         return "Unknown"
-    return "Terminating" if pod["metadata"].get("deletionTimestamp") else str(reason)
+    return "Terminating" if "deletionTimestamp" in pod["metadata"] else str(reason)
 
 
 def is_ready(pod: Object) -> bool:

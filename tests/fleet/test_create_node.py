@@ -17,6 +17,7 @@ import pytest
 from skate import registry, sandbox
 from skate.errors import SkateError
 from skate.nodesetup import cluster, hostkey, node, package
+from skate.sandbox import busybox, images
 from skate.sandbox import fleet as fleets
 from skate.sandbox.node import Node
 
@@ -327,8 +328,8 @@ def test_a_drop_that_sshd_keeps_out_says_why(new: Node, deb: Path, home: Path) -
 
 
 def test_this_machine_is_a_node_without_ssh(old: Node, deb: Path, tmp_path: Path) -> None:
-    """skate runs on the host itself, with the modules that the package brings, and sshd is off."""
-    old.run(["apt-get", "-y", "purge", "skatelet"], timeout=120)
+    """skate runs on the host itself, with the modules that the package brings: asyncssh is none of them, and sshd is off."""
+    old.run(["dpkg", "--purge", "skatelet"], timeout=120)
     subprocess.run(["dpkg-deb", "-x", deb, tmp_path / "deb"], check=True)
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
@@ -352,3 +353,16 @@ def test_this_machine_is_a_node_without_ssh(old: Node, deb: Path, tmp_path: Path
     assert old.run(create).stdout == "node/here unchanged\n"
     assert "local: true" in old.run(["cat", "/root/.skate/config.yaml"]).stdout
     assert "node: here" in old.run(["cat", "/etc/skate/node.yaml"]).stdout
+    assert old.run(
+        ["env", "PYTHONPATH=/opt/skate:/opt/skate/vendor", "python3", "-c", "import asyncssh"], check=False
+    ).returncode
+    images.load_everywhere([old], busybox.image_tar(progress=quiet), busybox.IMAGE, progress=quiet)
+    applied = old.run([*call, "apply", "-f", "-"], input=(ROOT / "examples" / "web.yaml").read_text(), timeout=120)
+    assert applied.stdout == "deployment.apps/web created\n"
+    pods = [line.split() for line in old.run([*call, "get", "pods", "-o", "wide", "--no-headers"]).stdout.splitlines()]
+    assert [(pod[1], pod[2], pod[6]) for pod in pods] == [("1/1", "Running", "here")] * 3
+    assert old.run([*call, "get", "nodes", "--no-headers"]).stdout.split()[:2] == ["here", "Ready"]
+    answer = old.run(["curl", "--silent", "--fail", "--max-time", "5", f"http://{pods[0][5]}:8080/"]).stdout
+    assert answer.strip() == pods[0][0]
+    assert old.run([*call, "delete", "deploy", "web"], timeout=120).stdout == 'deployment.apps "web" deleted\n'
+    assert old.run([*call, "get", "pods"]).stdout == ""

@@ -3,91 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from skate import catalogue, drops, publishing, registry, session
-from skate.drops import local
-from skate.errors import ConflictError, NodeError
-from skatelet import intake
-from skatelet.contract import bundle, drop, status
-from skatelet.paths import Paths
-
-NAMES = ("n1", "n2", "n3")
-NOTHING = status.Resources(cpu_millis=1000, memory_bytes=2**30, pods=10)
-
-
-class Node:
-    """A drop on the disk, and what skatelet does with it, short of running pods."""
-
-    def __init__(self, root: Path, name: str) -> None:
-        self.name = name
-        self.paths = Paths(root=root)
-        self.identity = bundle.NodeIdentity(cluster="test", node=name, subnet=f"10.66.{name[1:]}.0/24")
-        self.own: bundle.Bundle | None = None
-        self.data = b""
-        self.refused: list[intake.Refusal] = []
-        self.history: list[int] = []
-        self.up = True
-        for directory in (*drop.WRITABLE, *drop.READABLE):
-            (self.paths.drop / directory).mkdir(parents=True)
-        self.paths.bundle.parent.mkdir(parents=True)
-        self.write_status()
-
-    def write_status(self) -> None:
-        info = status.NodeInfo(
-            capacity=NOTHING,
-            allocatable=NOTHING,
-            os_image="",
-            kernel="",
-            architecture="amd64",
-            podman_version="",
-            skatelet_version="",
-            boot_time="",
-        )
-        seen = self.own.index.generation if self.own else 0
-        said = status.Status(cluster="test", node=self.name, time="", generation_seen=seen, info=info)
-        self.paths.status.write_text(json.dumps(said.to_data()))
-
-    def wake(self) -> None:
-        """What skatelet does when it is woken: take, keep, say so, and only then empty the inbox."""
-        taken = intake.take(self.paths, identity=self.identity, own=self.own, own_data=self.data)
-        self.refused += taken.refusals
-        if taken.bundle is not None:
-            self.own, self.data = taken.bundle, taken.data
-            self.paths.accepted.write_bytes(taken.data)
-            self.history.append(taken.bundle.index.generation)
-        self.write_status()
-        intake.clear(self.paths, taken.consumed)
-        intake.prune(self.paths, generation=self.own.index.generation if self.own else 0)
-
-    @property
-    def objects(self) -> set[str]:
-        return {item.manifest["metadata"]["name"] for item in self.own.objects()} if self.own else set()
+from skate.errors import ConflictError, NodeError, ScheduleError
+from skatelet.contract import bundle
+from tests.unit import drops_world
+from tests.unit.drops_world import NAMES, Node, entries
 
 
 @pytest.fixture
 def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Node]:
     made = {name: Node(tmp_path / name, name) for name in NAMES}
 
-    @contextlib.asynccontextmanager
-    async def connect(entry: registry.NodeEntry, *, drop_key: str, timeout: float) -> AsyncIterator[drops.Drop]:
-        if not made[entry.name].up:
-            raise NodeError("no answer in time")
-        yield local.open_drop(made[entry.name].paths.drop)
-
-    monkeypatch.setattr(drops, "connect", connect)
+    monkeypatch.setattr(drops, "connect", drops_world.connector(made))
     monkeypatch.setattr(publishing, "CLAIM_PATIENCE_SECONDS", 0.3)
     return made
-
-
-def entries() -> list[registry.NodeEntry]:
-    return [registry.NodeEntry(name=name, host=name, subnet=f"10.66.{name[1:]}.0/24") for name in NAMES]
 
 
 def add(name: str) -> publishing.Change:
@@ -236,3 +170,32 @@ def test_deployers_at_the_same_time_lose_nothing(nodes: dict[str, Node], tmp_pat
     for node in nodes.values():
         assert node.objects == told
         assert node.history == sorted(node.history)
+
+
+def test_a_node_that_makes_up_a_generation_is_named(nodes: dict[str, Node], tmp_path: Path) -> None:
+    asyncio.run(publish(tmp_path, add("one")))
+    for node in nodes.values():
+        node.wake()
+    nodes["n2"].says = {"generation_seen": 99}
+    nodes["n2"].write_status()
+    with pytest.raises(NodeError, match="follow a generation that no node can show") as caught:
+        asyncio.run(publish(tmp_path, add("two")))
+    assert caught.value.details == ["node n2: says generation 99, the newest readable is 1"]
+    assert caught.value.hint
+    assert [node.history for node in nodes.values()] == [[1]] * 3
+
+
+def test_where_no_node_answers_that_is_what_is_said(nodes: dict[str, Node], tmp_path: Path) -> None:
+    """And not what the scheduler makes of it."""
+    for node in nodes.values():
+        node.up = False
+
+    def change(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
+        raise ScheduleError("0/3 nodes are available")
+
+    with pytest.raises(NodeError, match="no node can be reached") as caught:
+        asyncio.run(publish(tmp_path, change))
+    assert len(caught.value.details) == 3
+    nodes["n1"].up = True
+    with pytest.raises(NodeError, match="only 1 of 3 nodes"):
+        asyncio.run(publish(tmp_path, change))
