@@ -14,12 +14,13 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
 
-import asyncssh
-
 from skate import registry
-from skate.drops import files
+from skate.drops import files, lean_asyncssh
 from skate.errors import NodeError
 from skatelet.contract import drop
+
+with lean_asyncssh.without_library_search():
+    import asyncssh
 
 _AGAIN = "run `skate create node` for it again"
 _CHUNK = 4 * 1024 * 1024
