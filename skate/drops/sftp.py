@@ -23,6 +23,7 @@ with lean_asyncssh.without_library_search():
     import asyncssh
 
 _AGAIN = "run `skate create node` for it again"
+CLOSE_SECONDS = 1.0
 _CHUNK = 4 * 1024 * 1024
 _NOT_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 
@@ -102,11 +103,22 @@ async def connect(node: registry.NodeEntry, *, drop_key: str, timeout: float) ->
     async with contextlib.AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(timeout):
-                connection = await stack.enter_async_context(await _open(node, drop_key, timeout))
-                session = await stack.enter_async_context(connection.start_sftp_client())
+                connection = await _open(node, drop_key, timeout)
+                stack.push_async_callback(_close, connection)
+                session = await connection.start_sftp_client()
         except (asyncssh.Error, OSError, TimeoutError, ValueError) as error:
             raise NodeError(f"{node.host}:{node.port}: {explain(error)}") from error
         yield files.FileDrop(Account(session))
+
+
+async def _close(connection: asyncssh.SSHClientConnection) -> None:
+    """Close in order, but not for ever: to a node that fell silent it would take until its keepalive runs out, 30 s."""
+    connection.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await connection.wait_closed()
+    except TimeoutError:
+        connection.abort()
 
 
 def _drop_key(path: str) -> asyncssh.SSHKey:
