@@ -45,19 +45,26 @@ def session_cluster(tmp_path_factory: pytest.TempPathFactory, deb: Path) -> Iter
 def cluster(session_cluster: support.Cluster) -> Iterator[support.Cluster]:
     """The fleet, every node up and reachable, and nothing applied; what a test applied is deleted after it."""
     yield session_cluster
-    for item in session_cluster.nodes():
+    disturbed = [item for item in session_cluster.nodes() if item.partitioned or not item.running]
+    for item in disturbed:
         if item.partitioned:
             item.heal()
         item.start()
-    session_cluster.skate("refresh", "--no-wait")
+    if disturbed:
+        session_cluster.skate("refresh", "--no-wait")
     left = json.loads(session_cluster.ok("get", "deployments,pods,namespaces", "-A", "-o", "json"))["items"]
-    names = [
-        (item["kind"].lower(), item["metadata"]["name"], item["metadata"].get("namespace", "default"))
+    applied = [
+        item
         for item in left
-        if not item["metadata"].get("ownerReferences") and item["metadata"]["name"] != "default"
+        if not item["metadata"].get("ownerReferences")
+        and not item["metadata"].get("deletionTimestamp")
+        and (item["kind"], item["metadata"]["name"]) != ("Namespace", "default")
     ]
-    for kind, name, namespace in names:
-        session_cluster.skate("delete", kind, name, "-n", namespace, "--ignore-not-found")
+    if applied:
+        manifests = json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": [support.applicable(item) for item in applied]}
+        )
+        session_cluster.ok("delete", "-f", "-", "--ignore-not-found", input=manifests)
     for item in session_cluster.nodes():
         support.eventually(
             lambda item=item: not support.container_ids(item),

@@ -160,3 +160,15 @@ def side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
     """Make the calls at the same time; what each returned."""
     with ThreadPoolExecutor(max_workers=len(calls)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def applicable(item: dict[str, Any]) -> dict[str, Any]:
+    """An object that `get -o json` gave, as it could have been applied."""
+    metadata = {name: item["metadata"][name] for name in ("name", "namespace") if name in item["metadata"]}
+    spec = {name: value for name, value in item.get("spec", {}).items() if name != "nodeName"}
+    return {
+        "apiVersion": item["apiVersion"],
+        "kind": item["kind"],
+        "metadata": metadata,
+        **({"spec": spec} if spec else {}),
+    }
