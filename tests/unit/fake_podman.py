@@ -99,7 +99,7 @@ class FakePodman(Podman):
         if clash:
             infra["State"] = "created"
             errors.append(
-                f"starting container {infra['Id']}: cannot listen on the TCP port: listen tcp4 :{clash.pop()}: bind:"
+                f"starting container {infra['Id']}: cannot listen on the TCP port: listen tcp4 :{min(clash)}: bind:"
                 " address already in use"
             )
         identities = []
@@ -164,6 +164,8 @@ class FakePodman(Podman):
             for key, pod in list(self.stored.items()):
                 if name in (key, pod["id"]):
                     del self.stored[key]
+                    return
+        raise PodmanError("no such pod", status=404)
 
     def image_exists(self, reference: str) -> bool:
         self._called("exists")
@@ -187,7 +189,8 @@ class FakePodman(Podman):
 
     def remove_volume(self, name: str) -> None:
         self._called("remove volume")
-        del self.kept_volumes[name]
+        if self.kept_volumes.pop(name, None) is None:
+            raise PodmanError("no such volume", status=404)
 
     def network(self, name: str) -> dict[str, Any] | None:
         self._called("network")

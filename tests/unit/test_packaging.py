@@ -180,7 +180,7 @@ def test_skatelet_is_woken_by_a_level_and_by_the_timer_at_the_rate_of_the_heartb
 
 def test_a_unit_that_is_only_activated_has_no_install_section():
     assert "[Install]" not in (ROOT / "systemd" / "skatelet.service").read_text()
-    assert directives(ROOT / "systemd" / "skatelet.service")["Wants"] == ["skatelet.path"]
+    assert directives(ROOT / "systemd" / "skatelet.service")["Wants"] == ["podman.socket", "skatelet.path"]
 
 
 def test_the_hook_is_for_pods_of_skate_only_and_can_never_fail_a_container():
