@@ -59,11 +59,12 @@ def _start(ground: Ground, identity: str) -> None:
     deadline = time.monotonic() + 5
     while True:
         try:
-            return ground.podman.start(identity)
+            ground.podman.start(identity)
+            return
         except PodmanError as error:
-            if "internal libpod error" not in error.message or "OCI runtime" in error.message:
+            passing = "internal libpod error" in error.message and "OCI runtime" not in error.message
+            if not passing or time.monotonic() > deadline:
                 raise
-            assert time.monotonic() < deadline, error.message
             time.sleep(0.25)
 
 
