@@ -141,6 +141,8 @@ class Node:
         if taken.bundle is not None:
             self._follow(taken.bundle, taken.data)
             index = taken.bundle.index
+            # It may have been refused before, for a disk that was full then.
+            self._state.rejected = [item for item in self._state.rejected if item.generation != index.generation]
             self._event("Normal", "BundleAccepted", f"bundle/{index.generation}", "The node follows this bundle now")
         intake.prune(self._paths, generation=self._bundle.index.generation if self._bundle else 0)
 

@@ -78,6 +78,10 @@ def test_a_bundle_that_cannot_be_stored_is_refused_and_leaves_the_inbox(world: n
     assert not list(world.paths.inbox.iterdir())
     disk.full = ()
     assert node_tests.ready(world.settle()).status == "True"
+    world.generation -= 1
+    world.drop(node_tests.pod("web"), node_tests.pod("more", address="10.66.1.8"))
+    found = world.settle()
+    assert (found.generation_seen, found.rejected) == (2, [])
 
 
 def test_a_copy_that_cannot_be_written_keeps_no_pod_waiting(world: node_tests.World, disk: Disk) -> None:
