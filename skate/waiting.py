@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from skate import catalogue, session
 from skatelet.contract import bundle
-from skatelet.contract.status import InstanceStatus, Status
+from skatelet.contract.status import InstanceStatus, Rejection, Status
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 1.0
@@ -171,10 +171,15 @@ async def wait(
     `fresh` says that something was just changed: then an instance must be seen running for a moment before it counts.
     """
     deadline = time.monotonic() + timeout
+    # What was read last is from before the drop: what nodes had refused by then does not concern what lies there now.
+    refused_before = {name: status.rejected for name, status in session.statuses(target).items()}
     since: dict[str, tuple[Judged, float]] = {}
     while True:
         await target.read(everything=False)
-        statuses = session.statuses(target)
+        statuses = {
+            name: without_refusals(status, refused_before.get(name, []))
+            for name, status in session.statuses(target).items()
+        }
         judged = judge(wanted=wanted, gone=gone, dropped=dropped, statuses=statuses, generation=current.generation)
         moment = time.monotonic()
         if [item for item in judged if since.get(item.name, (None,))[0] != item]:
@@ -187,6 +192,11 @@ async def wait(
         if moment >= deadline:
             return Result(judged=judged, timed_out=True)
         await asyncio.sleep(POLL_SECONDS)
+
+
+def without_refusals(status: Status, known: Sequence[Rejection]) -> Status:
+    """The status without refusals that were known before. (The same generation may be dropped again, by a refresh.)"""
+    return status.model_copy(update={"rejected": [item for item in status.rejected if item not in known]})
 
 
 def _settled(item: Judged, seconds: float, *, fresh: bool) -> bool:

@@ -98,3 +98,11 @@ def test_what_was_deleted_is_waited_for_until_it_is_gone(statuses: dict[str, sta
 
 def test_nothing_is_said_of_a_node_that_does_not_answer() -> None:
     assert waiting.judge(wanted=[("default", PLACEMENT)], statuses={}, generation=5) == []
+
+
+def test_what_was_refused_before_does_not_concern_what_is_dropped_again() -> None:
+    old = status.Rejection(time="t1", generation=5, reason="StorageFailed", message="no space")
+    new = old.model_copy(update={"time": "t2"})
+    (said_now,) = said(seen=4, rejected=[old, new]).values()
+    assert waiting.without_refusals(said_now, [old]).rejected == [new]
+    assert waiting.without_refusals(said_now, []).rejected == [old, new]
