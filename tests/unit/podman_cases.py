@@ -54,6 +54,10 @@ def _until(ground: Ground, name: str, state: str, *, seconds: float = 10) -> dic
     return own
 
 
+PASSING = ("internal libpod error", "cannot get namespace path unless container")
+"""What podman says while it still takes down the pod whose last container has ended."""
+
+
 def _start(ground: Ground, identity: str) -> None:
     """As skatelet does: a container that has just ended may meet podman still taking its pod down."""
     deadline = time.monotonic() + 5
@@ -62,7 +66,7 @@ def _start(ground: Ground, identity: str) -> None:
             ground.podman.start(identity)
             return
         except PodmanError as error:
-            passing = "internal libpod error" in error.message and "OCI runtime" not in error.message
+            passing = any(words in error.message for words in PASSING) and "OCI runtime" not in error.message
             if not passing or time.monotonic() > deadline:
                 raise
             time.sleep(0.25)
