@@ -42,7 +42,11 @@ async def run_here(process: asyncssh.SSHServerProcess[bytes]) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    stdout, stderr = await child.communicate(await process.stdin.read())
+    try:
+        stdout, stderr = await child.communicate(await process.stdin.read())
+    finally:
+        # A client that gives up leaves the command running and its pipes open; they must not outlive the loop.
+        child._transport.close()
     process.stdout.write(stdout)
     process.stderr.write(stderr)
     process.exit(child.returncode or 0)
