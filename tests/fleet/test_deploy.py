@@ -153,7 +153,8 @@ def test_describe_tells_the_story_of_a_pod_and_a_node(cluster: support.Cluster) 
     node = cluster.ok("describe", "node", pod["spec"]["nodeName"])
     assert pod["metadata"]["name"] in node
     assert "Allocatable:" in node
-    assert "deployment" not in cluster.ok("describe", "deployment", "web").lower().splitlines()[0]
+    replicas = "1 desired | 1 updated | 1 total | 1 available | 0 unavailable"
+    assert replicas in cluster.ok("describe", "deployment", "web")
 
 
 def test_a_bare_pod_keeps_its_name(cluster: support.Cluster) -> None:
