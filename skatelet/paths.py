@@ -78,5 +78,30 @@ class Paths:
         """Where podman (netavark) keeps the definition of the network `skate`."""
         return self.below("/etc/containers/networks/skate.json")
 
+    @property
+    def names(self) -> Path:
+        """Corefile and zone of this node's CoreDNS: made anew after each boot, so that no name of yesterday is served."""
+        return self.below("/run/skatelet-coredns")
+
+    @property
+    def ingress(self) -> Path:
+        """nginx's configuration tree, keys of certificates included: in memory only."""
+        return self.below("/run/skatelet-ingress")
+
+    @property
+    def certificates(self) -> Path:
+        """What ACME gave, and its account: kept over reboots."""
+        return self.below("/var/lib/skatelet/acme")
+
+    @property
+    def routes(self) -> Path:
+        """What skatelet-routes.service does at boot."""
+        return self.below("/var/lib/skatelet/routes")
+
+    @property
+    def seal_key(self) -> Path:
+        """The private key that Secrets are unsealed with."""
+        return self.below("/etc/skate/seal.key")
+
     def proc(self, name: str) -> Path:
         return self.below(f"/proc/{name}")

@@ -32,6 +32,8 @@ class State:
     conditions: list[status.Condition] = field(default_factory=list)
     reached: int = 0
     network: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the reconcilers of the network remember, each under names that begin with its own."""
     accepted_copy: str = ""
     podman: str = ""
     podman_version: str = ""
@@ -52,6 +54,7 @@ def load(path: Path) -> State:
             conditions=[status.Condition.model_validate(item) for item in data["conditions"]],
             reached=int(data["reached"]),
             network=str(data["network"]),
+            notes={str(name): str(text) for name, text in data["notes"].items()},
             accepted_copy=str(data["accepted_copy"]),
             podman=str(data["podman"]),
             podman_version=str(data["podman_version"]),
@@ -71,6 +74,7 @@ def save(state: State, path: Path) -> None:
         "conditions": [item.to_data() for item in state.conditions],
         "reached": state.reached,
         "network": state.network,
+        "notes": state.notes,
         "accepted_copy": state.accepted_copy,
         "podman": state.podman,
         "podman_version": state.podman_version,

@@ -23,7 +23,7 @@ import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -81,6 +81,10 @@ class Cluster(Model):
     name: str
     cidr: str
     """The range that nodes' subnets are taken from, such as 10.66.0.0/16."""
+    network: Literal["routes", "vxlan"] = "routes"
+    """How nodes reach each other's subnets: static routes where they share a link, else VXLAN."""
+    seal_key: str = ""
+    """The public key that Secrets are sealed to, in base64; empty where the cluster has none yet."""
 
 
 class Node(Model):
