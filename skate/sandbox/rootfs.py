@@ -41,6 +41,7 @@ PACKAGES = (
     "systemd",
     "systemd-resolved",
     "systemd-sysv",
+    "uacme",
 )
 """What a fresh server has, and what the .deb depends on: nodes have no way to the internet."""
 
