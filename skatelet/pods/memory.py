@@ -61,7 +61,7 @@ def note(memory: model.PodMemory, desired: model.DesiredPod, seen: model.SeenPod
     """The memory after a look at the pod: exits are counted once, and fix when the container is due again."""
     if memory.hash != desired.hash:
         memory = model.PodMemory(hash=desired.hash)
-    if seen is None or not seen.managed or seen.hash != desired.hash:
+    if seen is None or not seen.is_as(desired):
         return memory
     containers = dict(memory.containers)
     for item in desired.containers:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+PREFIX = "cluster.skate/"
 MANAGED = "cluster.skate/managed"
 NAMESPACE = "cluster.skate/namespace"
 INSTANCE = "cluster.skate/instance"
@@ -91,6 +92,18 @@ class SeenPod:
     host_ports: tuple[str, ...] = ()
     grace: int = DEFAULT_GRACE
     containers: tuple[SeenContainer, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The user's own."""
+
+    def is_as(self, pod: DesiredPod) -> bool:
+        """Whether this is `pod` in the version that is desired. Names, zones and other nodes go by the address: another address is
+        another pod, though its name and its template are the same."""
+        return self.managed and (self.name, self.hash, self.address) == (pod.pod_name, pod.hash, pod.address)
+
+    @property
+    def runs(self) -> bool:
+        """Whether every container of it runs."""
+        return bool(self.containers) and all(item.running for item in self.containers)
 
     def container(self, name: str) -> SeenContainer | None:
         return next((item for item in self.containers if item.name == name), None)

@@ -89,6 +89,7 @@ def _labelled(
         host_ports=tuple(port for port in str(labels.get(model.HOST_PORTS, "")).split(",") if port),
         grace=int(grace) if grace.isdecimal() else model.DEFAULT_GRACE,
         containers=containers,
+        labels={name: str(text) for name, text in labels.items() if not name.startswith(model.PREFIX)},
     )
 
 

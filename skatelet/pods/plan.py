@@ -50,7 +50,7 @@ def plan(
         if there is not None and not there.managed:
             message = f"a pod named {pod.pod_name} that is not skate's stands on the node; rename or remove it"
             problems[pod.pod_name] = model.Failure(reason="NameTaken", message=message)
-        elif there is not None and there.hash == pod.hash:
+        elif there is not None and there.is_as(pod):
             for action in _keep_up(pod, there, remembered, now, dues):
                 _unless_failed(action, memory, now, actions, dues)
         elif not remembered.images_ready:
@@ -62,7 +62,7 @@ def plan(
 
 def runs(pod: model.DesiredPod, seen: model.SeenPod | None) -> bool:
     """Whether every container of `pod` runs or has ended well for good."""
-    if seen is None or not seen.managed or seen.hash != pod.hash:
+    if seen is None or not seen.is_as(pod):
         return False
     found = [seen.container(item.name) for item in pod.containers]
     return all(
@@ -78,7 +78,7 @@ def restarts(policy: str, exit_code: int) -> bool:
 
 
 def _is_desired(pod: model.SeenPod, wanted: Mapping[str, model.DesiredPod]) -> bool:
-    return pod.name in wanted and wanted[pod.name].hash == pod.hash
+    return pod.name in wanted and pod.is_as(wanted[pod.name])
 
 
 def _unless_failed(

@@ -30,8 +30,8 @@ def instances(
         )
         for pod in desired
     ]
-    hashes = {pod.pod_name: pod.hash for pod in desired}
-    found += [_leaving(pod) for name, pod in standing.items() if hashes.get(name) != pod.hash]
+    wanted = {pod.pod_name: pod for pod in desired}
+    found += [_leaving(pod) for name, pod in standing.items() if name not in wanted or not pod.is_as(wanted[name])]
     return sorted(found, key=lambda item: (item.namespace, item.name, not item.desired))
 
 
@@ -43,7 +43,7 @@ def stamp(seconds: float) -> str:
 
 
 def _if_same(seen: model.SeenPod | None, pod: model.DesiredPod) -> model.SeenPod | None:
-    return seen if seen is not None and seen.hash == pod.hash else None
+    return seen if seen is not None and seen.is_as(pod) else None
 
 
 def _desired(
