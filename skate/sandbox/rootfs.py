@@ -36,6 +36,7 @@ PACKAGES = (
     "podman",
     "procps",
     "python3",
+    "python3-nacl",
     "runc",
     "sudo",
     "systemd",
