@@ -115,7 +115,8 @@ def _refusal(status: Status, generation: int) -> tuple[str, str] | None:
 
 def _find(status: Status, namespace: str, placement: bundle.Placement) -> InstanceStatus | None:
     for item in status.instances:
-        if (item.namespace, item.name) == (namespace, placement.instance) and item.hash == placement.hash:
+        same = (item.namespace, item.name, item.address) == (namespace, placement.instance, placement.address)
+        if same and item.desired and item.hash == placement.hash:
             return item
     return None
 

@@ -21,9 +21,10 @@ from typing import Any
 
 import sdnotify
 
-from skatelet import intake
+from skatelet import intake, networking
+from skatelet.outlook import Outlook
 from skatelet.paths import Paths
-from skatelet.reconcile import Node, Outlook
+from skatelet.reconcile import Node
 from skatelet.system import systemctl
 from skatelet.system.command import CommandError
 from skatelet.system.podman import Podman
@@ -104,6 +105,7 @@ def run(
             wait=lambda future: _wait(future, signals),
             wake=lambda: happenings.put("done"),
             first_look=first_look,
+            reconcilers=networking.reconcilers(paths, wake=lambda: happenings.put("done")),
         )
         threading.Thread(target=_watch, args=(paths, happenings, looked, ending), daemon=True).start()
         try:
@@ -174,11 +176,11 @@ def _patience(outlook: Outlook, failures: int, quiet: _Quiet) -> float | None:
     """How long to wait for something to happen before the next pass, in seconds; None when it is time to leave."""
     if outlook.stuck:
         return STUCK_SECONDS
+    until_due = outlook.due - time.time() if outlook.due is not None else None
     if outlook.busy:
-        return BUSY_SECONDS
+        return BUSY_SECONDS if until_due is None else min(BUSY_SECONDS, max(0.0, until_due))
     if outlook.failed and failures <= RETRIES:
         return RETRY_SECONDS
-    until_due = outlook.due - time.time() if outlook.due is not None else None
     if until_due is not None and until_due > STAY_AWAKE_SECONDS:
         until_due = None
     until_look = quiet.until_next_look()

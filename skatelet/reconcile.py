@@ -7,42 +7,22 @@ again and plans what can be done now. A pod whose action still runs is left alon
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, TypeVar
 
-from skatelet import intake, report, store
-from skatelet.contract import bundle, canonical, status
+from skatelet import identity, intake, networking, reconciler, report, services, store
+from skatelet.contract import bundle, status
 from skatelet.network import reconcile as network
+from skatelet.outlook import Outlook, earlier
 from skatelet.paths import Paths
-from skatelet.pods import lost, memory, model, observe, plan, running, view
+from skatelet.pods import draining, lost, memory, model, observe, plan, running, view, words
 from skatelet.pods.desired import desired_pods
+from skatelet.reconciler import Condition
 from skatelet.system import host
 from skatelet.system.podman import Podman, PodmanError
 
 T = TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outlook:
-    """What a pass leaves: whether actions run, when the next restart or retry is due, what cannot be removed."""
-
-    busy: bool = False
-    happened: bool = False
-    """Something came in, or was begun, or ended."""
-    due: float | None = None
-    stuck: tuple[str, ...] = ()
-    failed: str = ""
-    """What did not answer or could not be written, in words: worth another try soon."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Condition:
-    """How the Ready condition stands after a pass."""
-
-    word: str
-    reason: str
-    message: str = ""
 
 
 class Node:
@@ -57,6 +37,7 @@ class Node:
         wait: Callable[[futures.Future[Any]], Any],
         wake: Callable[[], None],
         first_look: Callable[[], list[dict[str, Any]]] | None = None,
+        reconcilers: Sequence[reconciler.Reconciler] = (),
     ) -> None:
         self._paths = paths
         self._podman = podman
@@ -64,11 +45,15 @@ class Node:
         self._wait = wait
         self._first_look = first_look
         self._running = running.Running(podman, wake=wake)
+        self._reconcilers = reconcilers
+        self._draining: Mapping[str, float] = {}
+        self._leaving: frozenset[str] = frozenset()
+        self._conditions: dict[str, Condition] = {}
         self._calls_pool = futures.ThreadPoolExecutor(2, thread_name_prefix="calls")
         self._group = host.drop_group()
         self._reporter = report.Reporter(paths.status, group=self._group)
         self._state = store.load(paths.memory)
-        self._identity = read_identity(paths)
+        self._identity = identity.read(paths)
         self._bundle: bundle.Bundle | None = None
         self._bundle_data = b""
         self._broken: str = ""
@@ -78,11 +63,14 @@ class Node:
         self._happened = False
         self._instances: list[status.InstanceStatus] = []
         self._images: list[str] = []
+        self._seen: tuple[model.SeenPod, ...] = ()
         self._load_bundle()
 
     def close(self, *, patience: float = 0.0) -> None:
         """Begin nothing more, and leave what runs to itself; see skatelet.pods.running."""
         self._calls_pool.shutdown(wait=False, cancel_futures=True)
+        for item in self._reconcilers:
+            item.close()
         self._running.close(patience=patience)
 
     def once(self) -> Outlook:
@@ -106,7 +94,7 @@ class Node:
             self._report(Condition(word="False", reason="InboxStuck", message=message))
         return dataclasses.replace(
             outlook,
-            busy=bool(self._running),
+            busy=outlook.busy or bool(self._running),
             happened=self._happened,
             stuck=tuple(stuck),
             failed=unwritten or outlook.failed,
@@ -187,9 +175,10 @@ class Node:
         except PodmanError as error:
             return _without_podman(error)
         try:
-            return self._pods(), problem
+            outlook = self._pods()
         except PodmanError as error:
             return _without_podman(error)
+        return self._network(self._bundle, self._identity, outlook), problem
 
     def _publish_copy(self) -> Condition:
         try:
@@ -213,7 +202,8 @@ class Node:
         known = {pod.pod_name for pod in self._desired} | set(standing)
         self._state.pods = {name: item for name, item in self._state.pods.items() if name in known}
         todo = plan.plan(desired=self._desired, seen=seen, memory=self._state.pods, now=now)
-        for action in todo.actions:
+        drained = self._drain(todo.actions, seen, now)
+        for action in drained.now:
             if action.pod_name not in self._running:
                 self._running.begin(action)
                 self._happened = True
@@ -221,8 +211,44 @@ class Node:
             desired=self._desired, seen=seen, memory=self._state.pods, problems=todo.problems
         )
         self._images = sorted({item.image for pod in seen if pod.managed for item in pod.containers})
+        self._seen = seen
         self._reach()
-        return Outlook(busy=bool(self._running), due=todo.due)
+        return Outlook(busy=bool(self._running), due=earlier(todo.due, drained.due))
+
+    def _drain(self, actions: Sequence[model.Action], seen: Sequence[model.SeenPod], now: float) -> draining.Draining:
+        """Which of `actions` to begin now: what serves is out of the names for a moment before it is stopped."""
+        serving = {pod.name for pod in seen if pod.managed and pod.runs} if self._reconcilers else set()
+        found = draining.hold(actions, serving=serving, since=self._draining, now=now)
+        self._happened = self._happened or bool(found.since.keys() - self._draining.keys())
+        self._draining = found.since
+        self._leaving = frozenset(found.since) | {
+            action.pod_name for action in actions if isinstance(action, model.Remove)
+        }
+        return found
+
+    def _network(self, followed: bundle.Bundle, node: bundle.NodeIdentity, outlook: Outlook) -> Outlook:
+        if not self._reconcilers:
+            return outlook
+        serving = networking.serving_pods(
+            followed=followed,
+            seen=self._seen,
+            leaving=self._leaving,
+            node=node.node,
+            node_address=services.node_address(node),
+        )
+        outcome = networking.reconcile(
+            self._reconcilers,
+            identity=node,
+            followed=followed,
+            serving=serving,
+            now=self._clock(),
+            notes=self._state.notes,
+        )
+        self._conditions = dict(outcome.conditions)
+        for event in outcome.events:
+            self._event(*event)
+        self._happened = self._happened or outcome.acted
+        return dataclasses.replace(outlook, busy=outlook.busy or outcome.busy, due=earlier(outlook.due, outcome.due))
 
     def _look(self) -> tuple[model.SeenPod, ...]:
         first, self._first_look = self._first_look, None
@@ -270,11 +296,10 @@ class Node:
             name = action.pod_name
             before = self._state.pods.get(name, model.PodMemory())
             self._state.pods[name] = memory.apply(before, action, result, now)
-            about = _object(action)
             for type_, reason, message in said:
-                self._event(type_, reason, about, message)
+                self._event(type_, reason, words.about(action), message)
             verb = type(action).__name__.lower()
-            print(f"{verb} {name}: {_outcome(result)}", flush=True)
+            print(f"{verb} {name}: {words.outcome(result)}", flush=True)
 
     def _reach(self) -> None:
         if self._bundle is None:
@@ -299,10 +324,8 @@ class Node:
     def _write_down(self, ready: Condition) -> str:
         now = view.stamp(self._clock())
         word, reason, message = report.pods_ready(self._instances)
-        for type_, condition in (
-            ("Ready", ready),
-            ("PodsReady", Condition(word=word, reason=reason, message=message)),
-        ):
+        pods_ready = Condition(word=word, reason=reason, message=message)
+        for type_, condition in {"Ready": ready, "PodsReady": pods_ready, **self._conditions}.items():
             self._state.conditions = store.with_condition(
                 self._state.conditions,
                 time=now,
@@ -311,12 +334,10 @@ class Node:
                 reason=condition.reason,
                 message=condition.message,
             )
-        identity = self._identity or bundle.NodeIdentity(cluster="", node="", subnet="0.0.0.0/32")
+        node = self._identity or identity.NOBODY
         seen = report.Seen(
-            identity=identity,
-            info=host.node_info(
-                self._paths, identity=identity, podman_version=self._podman_version(), images=self._images
-            ),
+            identity=node,
+            info=host.node_info(self._paths, identity=node, podman_version=self._podman_version(), images=self._images),
             generation_seen=self._bundle.index.generation if self._bundle else 0,
             generation_reached=self._state.reached,
             conditions=self._state.conditions,
@@ -368,29 +389,3 @@ class Node:
 def _without_podman(error: PodmanError) -> tuple[Outlook, Condition]:
     condition = Condition(word="False", reason="PodmanUnavailable", message=str(error))
     return Outlook(failed="podman does not answer"), condition
-
-
-def read_identity(paths: Paths) -> bundle.NodeIdentity | None:
-    """Who this node is; None when /etc/skate/node.yaml is missing or cannot be read."""
-    try:
-        data: Mapping[str, Any] = canonical.load(paths.identity.read_bytes())
-        identity = bundle.NodeIdentity.model_validate(data)
-        network.definition(identity.subnet)
-    except (OSError, ValueError, IndexError):
-        return None
-    return identity
-
-
-def _outcome(result: memory.Result) -> str:
-    if result.failure is not None:
-        return result.failure.reason
-    if result.replay:
-        return "it is to be made anew"
-    failed = [item.name for item in result.started if item.error]
-    return f"did not start: {', '.join(failed)}" if failed else "done"
-
-
-def _object(action: model.Action) -> str:
-    if isinstance(action, model.Remove):
-        return f"pod/{action.pod.namespace}/{action.pod.instance}"
-    return f"pod/{action.pod.namespace}/{action.pod.name}"

@@ -96,8 +96,10 @@ class SeenPod:
     """The user's own."""
 
     def is_as(self, pod: DesiredPod) -> bool:
-        """Whether this is `pod` in the version that is desired. Names, zones and other nodes go by the address: another address is
-        another pod, though its name and its template are the same."""
+        """Whether this is `pod` in the version that is desired.
+
+        Names, zones and other nodes go by the address: another address is another pod, though name and template are the same.
+        """
         return self.managed and (self.name, self.hash, self.address) == (pod.pod_name, pod.hash, pod.address)
 
     @property

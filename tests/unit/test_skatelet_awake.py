@@ -10,8 +10,8 @@ import pytest
 
 from skatelet import awake
 from skatelet.contract import bundle, canonical
+from skatelet.outlook import Outlook
 from skatelet.paths import Paths
-from skatelet.reconcile import Outlook
 from tests.unit import fake_podman
 
 

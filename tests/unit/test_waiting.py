@@ -31,7 +31,14 @@ def said(*instances: status.InstanceStatus, seen: int = 5, **more: Any) -> dict[
 
 
 def instance(
-    phase: str = "Running", ready: bool = True, hash: str = "h1", restarts: int = 0, reason: str = "", **state: Any
+    phase: str = "Running",
+    ready: bool = True,
+    hash: str = "h1",
+    restarts: int = 0,
+    reason: str = "",
+    address: str = "10.66.1.2",
+    desired: bool = True,
+    **state: Any,
 ) -> status.InstanceStatus:
     container = status.ContainerStatus(
         name="a", image="i", ready=ready, restarts=restarts, state=status.ContainerState(**state)
@@ -41,6 +48,8 @@ def instance(
         namespace="default",
         owner=bundle.Owner(kind="Deployment", name="web"),
         hash=hash,
+        address=address,
+        desired=desired,
         phase=phase,
         ready=ready,
         reason=reason,
@@ -62,6 +71,8 @@ def waits_for(reason: str) -> dict[str, Any]:
         (said(), "waiting", "Pending"),
         (said(instance(**UP), seen=4), "waiting", "Pending"),
         (said(instance(hash="old", **UP)), "waiting", "Pending"),
+        (said(instance(address="10.66.1.9", **UP)), "waiting", "Pending"),
+        (said(instance(desired=False, **UP)), "waiting", "Pending"),
         (said(instance(**waits_for("ContainerCreating"))), "waiting", "ContainerCreating"),
         (said(instance(**waits_for("ErrImagePull"))), "failed", "ErrImagePull"),
         (said(instance(**waits_for("CrashLoopBackOff"))), "failed", "CrashLoopBackOff"),

@@ -1,0 +1,24 @@
+"""Who this node is, as /etc/skate/node.yaml says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from skatelet.contract import bundle, canonical
+from skatelet.network import reconcile as network
+from skatelet.paths import Paths
+
+NOBODY = bundle.NodeIdentity(cluster="", node="", subnet="0.0.0.0/32")
+"""What a node without an identity calls itself in its status."""
+
+
+def read(paths: Paths) -> bundle.NodeIdentity | None:
+    """Who this node is; None when /etc/skate/node.yaml is missing or cannot be read."""
+    try:
+        data: Mapping[str, Any] = canonical.load(paths.identity.read_bytes())
+        identity = bundle.NodeIdentity.model_validate(data)
+        network.definition(identity.subnet)
+    except (OSError, ValueError, IndexError):
+        return None
+    return identity
