@@ -33,10 +33,20 @@ KINDS = (
     Kind(kind="Pod", singular="pod", plural="pods", short="po"),
     Kind(kind="Node", singular="node", plural="nodes", short="no", namespaced=False),
     Kind(kind="Deployment", singular="deployment", plural="deployments", short="deploy", group="apps"),
+    Kind(kind="Service", singular="service", plural="services", short="svc"),
+    Kind(kind="Ingress", singular="ingress", plural="ingresses", short="ing", group="networking.k8s.io"),
+    Kind(kind="Secret", singular="secret", plural="secrets"),
+    Kind(
+        kind="ClusterIssuer",
+        singular="clusterissuer",
+        plural="clusterissuers",
+        group="cert-manager.io",
+        namespaced=False,
+    ),
     Kind(kind="Namespace", singular="namespace", plural="namespaces", short="ns", namespaced=False),
 )
-ALL = ("Pod", "Deployment")
-"""What `get all` shows: as in Kubernetes, what runs, and neither nodes nor namespaces."""
+ALL = ("Pod", "Service", "Deployment")
+"""What `get all` shows, as kubectl: what runs, and the names that it has."""
 _BY_NAME = {
     name: kind
     for kind in KINDS
@@ -46,7 +56,7 @@ _BY_NAME = {
         kind.short,
         kind.qualified,
         kind.qualified_plural,
-        f"{kind.plural}.v1.apps",
+        *(f"{name}.v1.{kind.group}" for name in (kind.singular, kind.plural) if kind.group),
     )
     if name
 }

@@ -328,3 +328,34 @@ def _deployment(key: catalogue.Key, entry: bundle.CatalogueObject, every: Iterab
             "conditions": [{"type": "Available", "status": available}],
         }
     }
+
+
+def services(seen: Seen) -> list[Object]:
+    """Every Service. It has no address of its own, whatever its manifest says."""
+    return _plain(seen, "Service", {"loadBalancer": {}})
+
+
+def ingresses(seen: Seen) -> list[Object]:
+    """Every Ingress, answered on every node."""
+    addresses = [{"ip": item.node.peer_host or item.node.host} for _, item in sorted(seen.nodes.items())]
+    return _plain(seen, "Ingress", {"loadBalancer": {"ingress": [item for item in addresses if item["ip"]]}})
+
+
+def secrets(seen: Seen) -> list[Object]:
+    """Every Secret, with the names of its values and nothing of what is in them."""
+    found = []
+    for item in _plain(seen, "Secret"):
+        sealed = item.get("sealed") or {}
+        kept = {name: value for name, value in item.items() if name not in ("data", "stringData", "sealed")}
+        found.append({"type": "Opaque", **kept, "sealed": {"keys": sorted(sealed.get("keys") or ())}})
+    return found
+
+
+def cluster_issuers(seen: Seen) -> list[Object]:
+    """Every ClusterIssuer."""
+    return _plain(seen, "ClusterIssuer")
+
+
+def _plain(seen: Seen, kind: str, state: Object | None = None) -> list[Object]:
+    found = [entry for key, entry in sorted(seen.catalogue.objects.items()) if key[0] == kind]
+    return [_with_creation(entry) | ({"status": state} if state else {}) for entry in found]

@@ -15,6 +15,10 @@ COLLECTORS = {
     "Pod": objects.pods,
     "Node": objects.nodes,
     "Deployment": objects.deployments,
+    "Service": objects.services,
+    "Ingress": objects.ingresses,
+    "Secret": objects.secrets,
+    "ClusterIssuer": objects.cluster_issuers,
     "Namespace": objects.namespaces,
 }
 
@@ -40,7 +44,7 @@ def get(
     no_headers: bool,
     ignore_not_found: bool,
 ) -> None:
-    """Show nodes, pods, deployments or namespaces, as the nodes report them."""
+    """Show nodes, pods, services and whatever else there is, as the nodes report it."""
     wanted = kinds.parse_targets(list(targets))
     requirements = selectors.parse(selector)
     if all_namespaces and any(names for _, names in wanted):

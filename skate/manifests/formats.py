@@ -13,6 +13,8 @@ import re
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _NAME_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = rf"({_NAME_PART})?"
 _HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -47,6 +49,55 @@ def dns_subdomain(value: str) -> list[str]:
             " and end with an alphanumeric character (e.g. 'example.com', regex used for validation is"
             f" '{_SUBDOMAIN}')"
         )
+    return wrong
+
+
+def dns_1035_label(value: str) -> list[str]:
+    """RFC 1035 label: Services, which must not begin with a digit."""
+    wrong = _too_long(value, 63)
+    if not re.fullmatch(_LABEL_1035, value):
+        wrong.append(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character,"
+            " and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is"
+            f" '{_LABEL_1035}')"
+        )
+    return wrong
+
+
+def host_name(value: str) -> list[str]:
+    """What an Ingress may answer for: a DNS name, with `*` for its first label if need be, and no address."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        pass
+    else:
+        return ["must be a DNS name, not an IP address"]
+    if "*" not in value:
+        return dns_subdomain(value)
+    wrong = _too_long(value, 253)
+    if not re.fullmatch(_WILDCARD, value):
+        wrong.append(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of"
+            " lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com',"
+            f" regex used for validation is '{_WILDCARD}')"
+        )
+    return wrong
+
+
+def config_key(value: str) -> list[str]:
+    """The key of a Secret's data."""
+    wrong = _too_long(value, 253)
+    if not re.fullmatch(r"[-._a-zA-Z0-9]+", value):
+        wrong.append(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',"
+            "  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+        )
+    if value == ".":
+        wrong.append("must not be '.'")
+    elif value == "..":
+        wrong.append("must not be '..'")
+    elif value.startswith(".."):
+        wrong.append("must not start with '..'")
     return wrong
 
 

@@ -14,6 +14,9 @@ _ANY = object()
 _SERVER = "set by the server"
 _DEFAULT = "has no effect"
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""What kubectl writes down of an object as it was applied, and of a Secret with all that is in it."""
+
 FIELDS: dict[str, dict[str, tuple[str, tuple[Any, ...]]]] = {
     "ObjectMeta": {
         "creationTimestamp": (_SERVER, (_ANY,)),
@@ -27,6 +30,32 @@ FIELDS: dict[str, dict[str, tuple[str, tuple[Any, ...]]]] = {
     },
     "Pod": {"status": (_SERVER, (_ANY,))},
     "Deployment": {"status": (_SERVER, (_ANY,))},
+    "Service": {"status": (_SERVER, (_ANY,))},
+    "Ingress": {"status": (_SERVER, (_ANY,))},
+    "ClusterIssuer": {"status": (_SERVER, (_ANY,))},
+    "ServiceSpec": {
+        "allocateLoadBalancerNodePorts": (_DEFAULT, (_ANY,)),
+        "clusterIPs": (_DEFAULT, (_ANY,)),
+        "internalTrafficPolicy": (_DEFAULT, ("Cluster",)),
+        "ipFamilies": (_DEFAULT, (["IPv4"],)),
+        "ipFamilyPolicy": (_DEFAULT, ("SingleStack", "PreferDualStack")),
+        "publishNotReadyAddresses": (_DEFAULT, (False,)),
+        "sessionAffinity": (_DEFAULT, ("None",)),
+        "trafficDistribution": (_DEFAULT, (_ANY,)),
+    },
+    "ServicePort": {"nodePort": (_DEFAULT, (0,))},
+    "ACMEIssuer": {
+        "disableAccountKeyGeneration": (_DEFAULT, (False,)),
+        "enableDurationFeature": (_DEFAULT, (False,)),
+        "skipTLSVerify": (_DEFAULT, (False,)),
+    },
+    "ACMEChallengeSolverHTTP01Ingress": {
+        "ingressTemplate": (_DEFAULT, (_ANY,)),
+        "name": (_DEFAULT, (_ANY,)),
+        "podTemplate": (_DEFAULT, (_ANY,)),
+        "serviceType": (_DEFAULT, (_ANY,)),
+    },
+    "cert-manager.SecretKeySelector": {"key": (_DEFAULT, (_ANY,))},
     "Namespace": {"status": (_SERVER, (_ANY,)), "spec": (_DEFAULT, ({"finalizers": ["kubernetes"]},))},
     "DeploymentSpec": {"paused": (_DEFAULT, (False,))},
     "PodSpec": {

@@ -1,13 +1,21 @@
-"""Every field of every type below Pod, Deployment and Namespace that Kubernetes 1.32 knows, whether skate does it or not.
+"""Every field of every type below the kinds that skate does, as Kubernetes 1.32 and cert-manager 1.16 know them, done or not.
 
 This is what tells `Kubernetes knows this field, skate does not do it` from a field that exists nowhere. Taken from the published
 OpenAPI description of Kubernetes 1.32 (https://kubernetes.io/docs/reference/kubernetes-api/), plus ResourceList, which
-that description leaves open. What skate does is not written here: the models say it, and the screen compares the two.
+that description leaves open, and from cert-manager's (https://cert-manager.io/docs/reference/api-docs/); Sealed and
+SealedSecret are skate's own. What skate does is not written here: the models say it, and the screen compares the two.
 """
 
 from __future__ import annotations
 
 _TEXT = {
+    "ACMEChallengeSolver": "dns01 http01 selector",
+    "ACMEChallengeSolverHTTP01": "gatewayHTTPRoute ingress",
+    "ACMEChallengeSolverHTTP01Ingress": "class ingressClassName ingressTemplate name podTemplate serviceType",
+    "ACMEIssuer": (
+        "caBundle disableAccountKeyGeneration email enableDurationFeature externalAccountBinding "
+        "preferredChain privateKeySecretRef server skipTLSVerify solvers"
+    ),
     "AWSElasticBlockStoreVolumeSource": "fsType partition readOnly volumeID",
     "Affinity": "nodeAffinity podAffinity podAntiAffinity",
     "AppArmorProfile": "localhostProfile type",
@@ -17,6 +25,7 @@ _TEXT = {
     "Capabilities": "add drop",
     "CephFSVolumeSource": "monitors path readOnly secretFile secretRef user",
     "CinderVolumeSource": "fsType readOnly secretRef volumeID",
+    "ClusterIssuer": "apiVersion kind metadata spec status",
     "ClusterTrustBundleProjection": "labelSelector name optional path signerName",
     "ConfigMapEnvSource": "name optional",
     "ConfigMapKeySelector": "key name optional",
@@ -58,6 +67,8 @@ _TEXT = {
     "GlusterfsVolumeSource": "endpoints path readOnly",
     "HTTPGetAction": "host httpHeaders path port scheme",
     "HTTPHeader": "name value",
+    "HTTPIngressPath": "backend path pathType",
+    "HTTPIngressRuleValue": "paths",
     "HostAlias": "hostnames ip",
     "HostIP": "ip",
     "HostPathVolumeSource": "path type",
@@ -66,6 +77,13 @@ _TEXT = {
         "targetPortal"
     ),
     "ImageVolumeSource": "pullPolicy reference",
+    "Ingress": "apiVersion kind metadata spec status",
+    "IngressBackend": "resource service",
+    "IngressRule": "host http",
+    "IngressServiceBackend": "name port",
+    "IngressSpec": "defaultBackend ingressClassName rules tls",
+    "IngressTLS": "hosts secretName",
+    "IssuerSpec": "acme ca selfSigned vault venafi",
     "KeyToPath": "key mode path",
     "LabelSelector": "matchExpressions matchLabels",
     "LabelSelectorRequirement": "key operator values",
@@ -139,6 +157,9 @@ _TEXT = {
         "fsType gateway protectionDomain readOnly secretRef sslEnabled storageMode storagePool system volumeName"
     ),
     "SeccompProfile": "localhostProfile type",
+    "Sealed": "box fingerprint key keys",
+    "SealedSecret": "apiVersion immutable kind metadata sealed type",
+    "Secret": "apiVersion data immutable kind metadata stringData type",
     "SecretEnvSource": "name optional",
     "SecretKeySelector": "key name optional",
     "SecretProjection": "items name optional",
@@ -147,7 +168,16 @@ _TEXT = {
         "allowPrivilegeEscalation appArmorProfile capabilities privileged procMount readOnlyRootFilesystem "
         "runAsGroup runAsNonRoot runAsUser seLinuxOptions seccompProfile windowsOptions"
     ),
+    "Service": "apiVersion kind metadata spec status",
     "ServiceAccountTokenProjection": "audience expirationSeconds path",
+    "ServiceBackendPort": "name number",
+    "ServicePort": "appProtocol name nodePort port protocol targetPort",
+    "ServiceSpec": (
+        "allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy "
+        "healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerClass loadBalancerIP "
+        "loadBalancerSourceRanges ports publishNotReadyAddresses selector sessionAffinity "
+        "sessionAffinityConfig trafficDistribution type"
+    ),
     "SleepAction": "seconds",
     "StorageOSVolumeSource": "fsType readOnly secretRef volumeName volumeNamespace",
     "Sysctl": "name value",
@@ -172,6 +202,7 @@ _TEXT = {
     "VsphereVirtualDiskVolumeSource": "fsType storagePolicyID storagePolicyName volumePath",
     "WeightedPodAffinityTerm": "podAffinityTerm weight",
     "WindowsSecurityContextOptions": "gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName",
+    "cert-manager.SecretKeySelector": "key name",
 }
 
 FIELDS: dict[str, frozenset[str]] = {name: frozenset(text.split()) for name, text in _TEXT.items()}

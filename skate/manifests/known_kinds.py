@@ -1,4 +1,4 @@
-"""The kinds that Kubernetes 1.32 has, and the apiVersion each is written with today.
+"""The kinds that Kubernetes 1.32 and cert-manager 1.16 have, and the apiVersion each is written with today.
 
 A kind in this table that skate has no model for is refused as `skate does not do kind … yet`; a kind outside of it is a
 spelling mistake or somebody's own resource.
@@ -11,6 +11,7 @@ _TEXT = {
         "Binding ComponentStatus ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod "
         "PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount"
     ),
+    "acme.cert-manager.io/v1": "Challenge Order",
     "admissionregistration.k8s.io/v1": (
         "MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding "
         "ValidatingWebhookConfiguration"
@@ -22,6 +23,7 @@ _TEXT = {
     "authorization.k8s.io/v1": "LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview",
     "autoscaling/v2": "HorizontalPodAutoscaler",
     "batch/v1": "CronJob Job",
+    "cert-manager.io/v1": "Certificate CertificateRequest ClusterIssuer Issuer",
     "certificates.k8s.io/v1": "CertificateSigningRequest",
     "coordination.k8s.io/v1": "Lease",
     "discovery.k8s.io/v1": "EndpointSlice",

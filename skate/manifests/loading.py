@@ -118,7 +118,9 @@ def _judge(document: documents.Document, namespace: str, validate: Validate, ver
     if kind_problem is not None:
         verdict.mistakes.append(_sentence(document, title, kind_problem))
         return
-    model = models.KINDS[document.data["kind"]]
+    model: type[models.Object] = models.KINDS[document.data["kind"]]
+    if model is models.Secret and document.node is None and "sealed" in document.data:
+        model = models.SealedSecret  # in the catalogue, never in a file
     data, findings = screen.screen(model, document.data)
     fatal = [item for item in findings if item.sort is not screen.Sort.HARMLESS] if validate == "strict" else []
     wrong = [item.problem() for item in fatal]

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from skate.manifests import harmless, known_fields, models, problems
+from skate.manifests import harmless, ingress_annotations, known_fields, models, problems, refusals
 
 
 class Sort(enum.Enum):
@@ -73,6 +73,26 @@ def _walk(
             findings.append(_judge(model, key, value, (*path, key)))
         elif value is not None:
             kept[key] = _descend(shapes[key], value, (*path, key), findings)
+    if isinstance(kept.get("annotations"), dict):
+        kept["annotations"] = _annotations(model, kept["annotations"], (*path, "annotations"), findings)
+    return kept
+
+
+def _annotations(
+    model: type[models.Model], values: dict[str, Any], path: problems.Path, findings: list[Finding]
+) -> dict[str, Any]:
+    """The annotations without those that mean what skate does not do, or that give a secret away."""
+    kept = dict(values)
+    for key in values:
+        reason = ingress_annotations.not_done(key) if model is models.IngressMeta and isinstance(key, str) else ""
+        if reason:
+            findings.append(Finding(path=(*path, key), sort=Sort.NOT_DONE, message=reason))
+        elif model is models.SecretMeta and key == harmless.LAST_APPLIED:
+            message = "holds the values in the clear, ignored"
+            findings.append(Finding(path=(*path, key), sort=Sort.HARMLESS, message=message))
+        else:
+            continue
+        del kept[key]
     return kept
 
 
@@ -97,12 +117,18 @@ def _judge(model: type[models.Model], key: str, value: Any, path: problems.Path)
         return Finding(path=path, sort=Sort.HARMLESS, message="has no effect in a template, ignored")
     if model is models.NamespaceMeta and key == "namespace":
         return Finding(path=path, sort=Sort.NOT_DONE, message="Forbidden: not allowed on this type")
+    if model is models.ClusterMeta and key == "namespace":
+        return Finding(path=path, sort=Sort.HARMLESS, message="the object lies in no namespace, ignored")
+    if model is models.Secret and key == "sealed":
+        message = "Forbidden: only skate seals; write data or stringData"
+        return Finding(path=path, sort=Sort.NOT_DONE, message=message, meant="data")
     if _is_known(kubernetes_type, key):
+        meant = refusals.INSTEAD.get((kubernetes_type, key), "")
         why = harmless.reason(kubernetes_type, key, value)
-        if why:
+        if why and not (meant and value == {}):
             return Finding(path=path, sort=Sort.HARMLESS, message=f"{why}, ignored")
-        message = "Kubernetes knows this field, skate does not do it"
-        return Finding(path=path, sort=Sort.NOT_DONE, message=message, meant=_stands_in_for(kubernetes_type, key))
+        message = refusals.message(kubernetes_type, key)
+        return Finding(path=path, sort=Sort.NOT_DONE, message=message, meant=meant)
     done = _shapes(model).keys()
     meant = did_you_mean(key, done) or did_you_mean(key, known_fields.FIELDS[kubernetes_type])
     message = f'unknown field; did you mean "{meant}"?' if meant else "unknown field"
@@ -113,10 +139,6 @@ def _is_known(kubernetes_type: str, key: str) -> bool:
     if kubernetes_type == "ResourceList" and ("/" in key or key.startswith("hugepages-")):
         return True
     return key in known_fields.FIELDS[kubernetes_type]
-
-
-def _stands_in_for(kubernetes_type: str, key: str) -> str:
-    return "name" if (kubernetes_type, key) == ("ObjectMeta", "generateName") else ""
 
 
 @functools.cache

@@ -14,8 +14,12 @@ from skate.errors import SkateError
         (["pods"], [("Pod", [])]),
         (["po", "a", "b", "a"], [("Pod", ["a", "b"])]),
         (["po,deploy,pods"], [("Pod", []), ("Deployment", [])]),
-        (["all"], [("Pod", []), ("Deployment", [])]),
-        (["nodes,all"], [("Node", []), ("Pod", []), ("Deployment", [])]),
+        (["all"], [("Pod", []), ("Service", []), ("Deployment", [])]),
+        (["nodes,all"], [("Node", []), ("Pod", []), ("Service", []), ("Deployment", [])]),
+        (["svc,ing,secrets"], [("Service", []), ("Ingress", []), ("Secret", [])]),
+        (["ingresses.networking.k8s.io", "web"], [("Ingress", ["web"])]),
+        (["ingress.v1.networking.k8s.io/web"], [("Ingress", ["web"])]),
+        (["clusterissuers.cert-manager.io"], [("ClusterIssuer", [])]),
         (
             ["deploy/web", "no/n1", "deployment.apps/web", "deployments/api"],
             [("Deployment", ["web", "api"]), ("Node", ["n1"])],
@@ -31,7 +35,7 @@ def test_targets_are_read_as_kubectl_reads_them(arguments: list[str], wanted: li
     ("arguments", "message", "hint"),
     [
         ([], "You must specify the type of resource", "skate get pods"),
-        (["svc"], 'the server doesn\'t have a resource type "svc"', "skate has pods, nodes"),
+        (["xyz"], 'the server doesn\'t have a resource type "xyz"', "skate has pods, nodes"),
         (["deploymnt"], 'the server doesn\'t have a resource type "deploymnt"', 'did you mean "deployment"?'),
         (["node,ns", "x"], "you must specify only one resource", "TYPE/NAME"),
         (["pods", "pod/x"], "there is no need to specify a resource type as a separate argument", ""),

@@ -157,7 +157,7 @@ def test_an_empty_file_beside_others_is_passed_over() -> None:
 def test_every_mistake_in_every_file_is_found_at_once() -> None:
     write("dir/a.yaml", f"{POD}---\nkind: [\n")
     write("dir/b.yaml", POD.replace("name: web\nspec", "name: Web\nspec").replace("image:", "imag:") + "    stdin: 1\n")
-    write("dir/c.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n---\n" + POD + "  color: red\n")
+    write("dir/c.yaml", "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n---\n" + POD + "  color: red\n")
     found = [line.split(": ")[0] for line in mistakes("dir", "nowhere")]
     in_b = ["dir/b.yaml:4", "dir/b.yaml:8", "dir/b.yaml:9"]
     assert found == ['the path "nowhere" does not exist', "dir/a.yaml:10", *in_b, "dir/c.yaml:2", "dir/c.yaml:13"]

@@ -159,7 +159,8 @@ def test_every_kind_is_in_the_table_with_its_version() -> None:
 def test_the_documentation_names_every_field_that_is_done() -> None:
     text = (Path(__file__).parents[2] / "docs" / "manifests.md").read_text()
     words = {word for part in text.split("`")[1::2] for word in part.split()}
-    fields = {field.alias or "" for model in every_model() for field in model.model_fields.values()}
+    written = [model for model in every_model() if model not in (models.Sealed, models.SealedSecret)]
+    fields = {field.alias or "" for model in written for field in model.model_fields.values()}
     # What every document has, and the parts of small types that are explained by their example.
     assert (
         fields - words - {"apiVersion", "kind", "ip", "hostnames", "key", "operator", "values", "type", "rollingUpdate"}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from skate.manifests import problems
+from skate.manifests import ingress_annotations, problems
 from skate.manifests.models import scalars
 
 
@@ -26,6 +26,33 @@ class ObjectMeta(TemplateMeta):
 
     name: scalars.DnsSubdomain
     namespace: scalars.DnsLabel = "default"
+
+
+class ServiceMeta(ObjectMeta):
+    """The metadata of a Service, whose name is a label in DNS."""
+
+    name: scalars.Dns1035Label
+
+
+class IngressMeta(ObjectMeta):
+    """The metadata of an Ingress, whose annotations mean something."""
+
+    @model_validator(mode="after")
+    def _annotations_mean_what_is_done(self) -> IngressMeta:
+        found = ingress_annotations.check(self.annotations, self.namespace)
+        if found:
+            raise problems.errors(*[problems.Problem(("annotations", *item.path), item.message) for item in found])
+        return self
+
+
+class SecretMeta(ObjectMeta):
+    """The metadata of a Secret, in which kubectl leaves the values behind."""
+
+
+class ClusterMeta(TemplateMeta):
+    """The metadata of an object that lies in no namespace."""
+
+    name: scalars.DnsSubdomain
 
 
 class NamespaceMeta(TemplateMeta):

@@ -73,6 +73,19 @@ def _mapping(check_key: Callable[[str], list[str]], check_value: Callable[[str],
     return AfterValidator(validate)
 
 
+def _port_or_name(value: Any) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        sentence = f"Invalid type: expected the number or the name of a port, got {describe(value)}"
+        raise problems.errors(problems.Problem((), sentence))
+    if isinstance(value, int):
+        if not 1 <= value <= 65535:
+            raise problems.errors(problems.invalid((), value, "must be between 1 and 65535, inclusive"))
+    elif wrong := formats.port_name(value):
+        advice = ": a number must not stand in quotes" if value.isdecimal() else ""
+        raise problems.errors(*[problems.invalid((), value, f"{sentence}{advice}") for sentence in wrong])
+    return value
+
+
 def _annotations(value: dict[str, str]) -> dict[str, str]:
     size = sum(len(key.encode()) + len(text.encode(errors="replace")) for key, text in value.items())
     if size > 256 * 1024:
@@ -130,6 +143,7 @@ def describe(value: Any) -> str:
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 DnsLabel = Annotated[str, _text(formats.dns_label)]
+Dns1035Label = Annotated[str, _text(formats.dns_1035_label)]
 DnsSubdomain = Annotated[str, _text(formats.dns_subdomain)]
 EnvName = Annotated[str, _text(formats.env_name)]
 Image = Annotated[str, _text(formats.image)]
@@ -140,6 +154,9 @@ LabelKey = Annotated[str, _text(formats.qualified_name)]
 # An empty string is the same as leaving the field out.
 OptionalDnsLabel = Annotated[str, _text(formats.dns_label, optional=True)]
 OptionalDnsSubdomain = Annotated[str, _text(formats.dns_subdomain, optional=True)]
+HostName = Annotated[str, _text(formats.host_name)]
+OptionalHostName = Annotated[str, _text(formats.host_name, optional=True)]
+OptionalQualifiedName = Annotated[str, _text(formats.qualified_name, optional=True)]
 OptionalPortName = Annotated[str, _text(formats.port_name, optional=True)]
 OptionalAbsolutePath = Annotated[str, _text(formats.absolute_path, optional=True)]
 OptionalIpAddress = Annotated[str, _text(formats.ip_address, optional=True)]
@@ -160,3 +177,4 @@ Annotations = Annotated[
 """Kubernetes lower-cases an annotation's key before it looks at it."""
 Quantity = Annotated[quantity.Raw, PlainValidator(_quantity)]
 IntOrPercent = Annotated[int | str, PlainValidator(_int_or_percent)]
+PortOrName = Annotated[int | str, PlainValidator(_port_or_name)]
