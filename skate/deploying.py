@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from skate import catalogue, kinds, publishing, registry, scheduling, session, terminal, waiting
+from skate import catalogue, kinds, publishing, registry, scheduling, sealing, session, terminal, waiting
 from skate.errors import SkateError
 from skatelet.contract import bundle
 
@@ -182,7 +182,10 @@ def _line(text: str) -> None:
 
 
 def with_registered_nodes(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
-    """The catalogue with the nodes that this machine's registry has and it has not. Raises SkateError when two disagree."""
+    """The catalogue with what this machine's registry has and it has not: nodes, and the key that Secrets are sealed to.
+
+    Raises SkateError when two disagree about a node.
+    """
     for entry in target.cluster.nodes:
         known = current.nodes.get(entry.name)
         if known is not None and known.subnet != entry.subnet:
@@ -190,6 +193,8 @@ def with_registered_nodes(current: catalogue.Catalogue, target: session.Session)
                 f"node {entry.name}: the registry says its subnet is {entry.subnet}, the cluster says {known.subnet}",
                 hint="run `skate create node` for it again",
             )
+    if not current.cluster.seal_key:
+        current = sealing.with_key(current, sealing.of_cluster(target.cluster))
     return catalogue.with_nodes(current, [session.node_of(entry) for entry in target.cluster.nodes])
 
 

@@ -52,6 +52,8 @@ class ClusterEntry(_Model):
     cidr: str = DEFAULT_CIDR
     drop_key: str = ""
     """The private key the drop account knows; made by `create node`, never the operator's own."""
+    seal_key: str = ""
+    """The file with the private key that Secrets are unsealed with; empty where this machine has none."""
     nodes: list[NodeEntry] = Field(default_factory=list)
     pending: list[NodeEntry] = Field(default_factory=list)
     """Nodes that `create node` is at work on, or was interrupted at: no members yet, but their subnets are taken."""

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+
 import click
 
-from skate import catalogue, deploying, kinds, manifests, publishing, registry, session, terminal
+from skate import (
+    catalogue,
+    deploying,
+    issuing,
+    kinds,
+    manifests,
+    publishing,
+    registry,
+    sealing,
+    session,
+    terminal,
+    tlspairs,
+)
 from skate.cli import options
 from skate.cli.main import Globals
 from skate.errors import SkateError
@@ -43,6 +57,8 @@ def apply(
 ) -> int:
     """Make the cluster what the manifests say, and wait until every instance runs."""
     loaded = options.load(filenames, recursive=recursive, namespace=namespace, validate=validate)
+    for warning in tlspairs.check(loaded.objects, now=datetime.datetime.now(datetime.UTC)):
+        terminal.say(f"warning: {warning}", err=True)
     if dry_run == "client":
         for manifest in loaded.objects:
             terminal.say(f"{_name(catalogue.key_of(manifest.data))} created (dry run)")
@@ -59,11 +75,17 @@ async def _apply(
 ) -> int:
     keys = [catalogue.key_of(manifest.data) for manifest in objects]
     moment = publishing.now()
+    sealer = sealing.Sealer(sealing.of_cluster(cluster))
+    accounts = issuing.Accounts(sealer)
+    notes: list[str] = []
 
     def change(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
         base = deploying.with_registered_nodes(current, target)
-        applied = catalogue.with_manifests(base, objects, now=moment)
+        ready, on_secrets = sealer.sealed(objects, base)
+        applied = catalogue.with_manifests(base, ready, now=moment)
         _check_namespaces(applied, keys)
+        applied, on_accounts = accounts.ensured(applied, now=moment)
+        notes[:] = [*on_secrets, *on_accounts]
         return deploying.placed_anew(applied, current, target)
 
     def announce(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
@@ -73,6 +95,8 @@ async def _apply(
             same = old is not None and old.manifest == after.objects[key].manifest
             word = "unchanged" if same else "configured" if old is not None else "created"
             terminal.say(f"{_name(key)} {word}{suffix}")
+        for note in notes:
+            terminal.say(f"note: {note}", err=True)
 
     async with session.open_session(cluster, registry_path=flags.registry_path) as target:
         return await deploying.deploy(

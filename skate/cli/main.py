@@ -27,6 +27,7 @@ VERBS = {
     "get": "skate.cli.get:get",
     "refresh": "skate.cli.refresh:refresh",
     "sandbox": "skate.cli.sandbox:sandbox",
+    "secret": "skate.cli.secret:secret",
     "version": "skate.cli.version:version",
 }
 """Every verb, and the module and function that does it."""

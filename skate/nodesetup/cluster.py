@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skate import registry
 from skate.errors import ConfigError
-from skate.nodesetup import arguments
+from skate.nodesetup import arguments, sealkey
 
 
 def create_cluster(
@@ -31,6 +31,7 @@ def create_cluster(
                 )
             return False
         content.put_cluster(registry.ClusterEntry(name=name, cidr=cidr))
+        sealkey.ensure(content, name, registry_path=registry_path)
         if not content.current_context:
             content.current_context = name
             progress(f"{name} is the current context now")

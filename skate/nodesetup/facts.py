@@ -11,12 +11,12 @@ import ipaddress
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from skate.nodesetup import hosts
-from skatelet.contract import bundle, canonical, drop
+from skatelet.contract import bundle, canonical, drop, sealed
 
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("24.04",)}
 ARCHITECTURES = ("amd64", "arm64")
@@ -60,6 +60,9 @@ class Facts:
     identity: bundle.NodeIdentity | None = None
     identity_unreadable: bool = False
     authorized_keys: bytes = b""
+    seal_key: bytes = field(default=b"", repr=False)
+    seal_key_open: bool = False
+    """Others than root may read or write the seal key's file."""
     units_active: bool = False
 
 
@@ -85,6 +88,8 @@ async def observe(host: hosts.Host) -> Facts:
             listeners = run("ss", "-Hltunp", root=True)
             identity = run("cat", drop.NODE_CONFIG, root=True)
             keys = run("cat", drop.AUTHORIZED_KEYS, root=True)
+            seal_key = run("cat", sealed.KEY_FILE, root=True)
+            seal_mode = run("stat", "-c", "%a %u", sealed.KEY_FILE, root=True)
             active = run("systemctl", "is-active", *UNITS)
             enabled = run("systemctl", "is-enabled", *UNITS)
     except BaseExceptionGroup as failures:
@@ -112,6 +117,8 @@ async def observe(host: hosts.Host) -> Facts:
         identity=known,
         identity_unreadable=unreadable,
         authorized_keys=_bytes(keys),
+        seal_key=_bytes(seal_key),
+        seal_key_open=_text(seal_mode).split() not in ([], ["600", "0"]),
         units_active=_text(active).split() == ["active"] * len(UNITS)
         and _text(enabled).split() == ["enabled"] * len(UNITS),
     )

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from skate import drops, registry
 from skate.errors import NodeError
-from skate.nodesetup import facts, hosts, membership, package, plan
+from skate.nodesetup import facts, hosts, membership, package, plan, sealkey
 from skate.nodesetup.request import NodeRequest
-from skatelet.contract import bundle, canonical, drop, status
+from skatelet.contract import bundle, canonical, drop, sealed, status
 
 __all__ = ["NodeRequest", "create_node"]
 
@@ -105,6 +105,9 @@ async def _set_up(work: _Work, host: hosts.Host) -> bool:
         package=chosen[0],
         keep_installed=chosen[1],
         key_line=_key_line(key) if key else "",
+        seal_key=sealkey.settle(
+            work.registry_path, work.cluster, host=host.name, identity=observed.identity, found=observed.seal_key
+        ),
     )
     steps = plan.plan(desired, observed)
     if steps:
@@ -153,6 +156,9 @@ async def _take(step: plan.Step, work: _Work, host: hosts.Host, desired: plan.De
             work.progress("letting the drop key in")
             start = "\n" if observed.authorized_keys and not observed.authorized_keys.endswith(b"\n") else ""
             await hosts.append(host, f"{start}{desired.key_line}\n".encode(), drop.AUTHORIZED_KEYS)
+        case plan.Step.SEAL_KEY:
+            work.progress("writing the key that Secrets are unsealed with")
+            await hosts.put(host, desired.seal_key, sealed.KEY_FILE, mode=0o600)
         case plan.Step.UNITS:
             work.progress("enabling skatelet")
             await host.run(["systemctl", "enable", "--now", *facts.UNITS], root=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skate.nodesetup import facts, package
 from skatelet.contract import bundle
@@ -16,6 +16,7 @@ class Step(enum.Enum):
     PACKAGE = "install skatelet"
     IDENTITY = "write the node's identity"
     KEY = "let the drop key in"
+    SEAL_KEY = "write the key that Secrets are unsealed with"
     UNITS = "enable skatelet's units"
 
 
@@ -29,6 +30,8 @@ class Desired:
     """The host has a newer package than this machine; it stays."""
     key_line: str = ""
     """The drop key's line in authorized_keys; empty for a local node, which is reached without SSH."""
+    seal_key: bytes = field(default=b"", repr=False)
+    """What its seal key's file holds."""
 
 
 def plan(desired: Desired, observed: facts.Facts) -> list[Step]:
@@ -42,6 +45,8 @@ def plan(desired: Desired, observed: facts.Facts) -> list[Step]:
         steps.append(Step.IDENTITY)
     if desired.key_line and not has_key(observed.authorized_keys, desired.key_line):
         steps.append(Step.KEY)
+    if observed.seal_key != desired.seal_key or observed.seal_key_open:
+        steps.append(Step.SEAL_KEY)
     if install or not observed.units_active:
         steps.append(Step.UNITS)
     return steps

@@ -62,9 +62,11 @@ def test_contexts_are_listed_and_chosen_as_kubectl_does(skate: Skate, tmp_path: 
 
 def test_the_registry_is_shown(skate: Skate) -> None:
     skate("create", "cluster", "home")
-    assert skate("config", "view")[1] == "clusters:\n- name: home\ncurrentContext: home\n"
-    assert json.loads(skate("config", "view", "-o", "json")[1]) == {
-        "clusters": [{"name": "home"}],
+    shown = json.loads(skate("config", "view", "-o", "json")[1])
+    seal_key = shown["clusters"][0]["sealKey"]
+    assert skate("config", "view")[1] == (f"clusters:\n- name: home\n  sealKey: {seal_key}\ncurrentContext: home\n")
+    assert shown == {
+        "clusters": [{"name": "home", "sealKey": seal_key}],
         "currentContext": "home",
     }
 
