@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
-from skate import objects, printers
+from skate import netdescriptions, objects, printers
 from skatelet.contract.status import Event
 
 Object = dict[str, Any]
@@ -16,7 +16,16 @@ _WIDTH = 18
 
 def describe(item: Object, seen: objects.Seen, now: datetime.datetime) -> str:
     """The description of one object, as lines of text."""
-    body = {"Pod": _pod, "Node": _node, "Deployment": _deployment, "Namespace": _namespace}[item["kind"]]
+    body = {
+        "Pod": _pod,
+        "Node": _node,
+        "Deployment": _deployment,
+        "Service": _service,
+        "Ingress": _ingress,
+        "Secret": _secret,
+        "ClusterIssuer": _cluster_issuer,
+        "Namespace": _namespace,
+    }[item["kind"]]
     return "\n".join(line.rstrip() for line in body(item, seen, now))
 
 
@@ -235,3 +244,39 @@ def _namespace(item: Object, seen: objects.Seen, now: datetime.datetime) -> Line
     inside = sorted(key for key in seen.catalogue.objects if key[1] == name)
     lines = [*_head(item), _field("Status", item["status"]["phase"]), "Objects:"]
     return [*lines, *(f"  {kind.lower()}/{object_name}" for kind, _, object_name in inside)]
+
+
+def _service(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
+    fields = [_field(name, value) for name, value in netdescriptions.service(item, seen)]
+    return [*_head(item), *fields, *_events_of(item, seen, now)]
+
+
+def _ingress(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
+    return [
+        *_without_annotations(item),
+        *_lines(netdescriptions.ingress(item, seen)),
+        *_pairs("Annotations", item["metadata"].get("annotations"), ": "),
+        *_events_of(item, seen, now),
+    ]
+
+
+def _secret(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
+    return [*_head(item), *_lines(netdescriptions.secret(item))]
+
+
+def _cluster_issuer(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
+    return [*_head(item), *_lines(netdescriptions.cluster_issuer(item)), *_events_of(item, seen, now)]
+
+
+def _without_annotations(item: Object) -> Lines:
+    return _head({"metadata": {**item["metadata"], "annotations": None}})[: -len(_pairs("", None))]
+
+
+def _lines(parts: Iterable[str | netdescriptions.Field]) -> Lines:
+    return [part if isinstance(part, str) else _field(*part) for part in parts]
+
+
+def _events_of(item: Object, seen: objects.Seen, now: datetime.datetime) -> Lines:
+    metadata = item["metadata"]
+    parts = [item["kind"].lower(), metadata.get("namespace", ""), metadata["name"]]
+    return _events(seen, ["/".join(part for part in parts if part)], now)

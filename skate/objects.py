@@ -101,7 +101,7 @@ def namespaces(seen: Seen) -> list[Object]:
     for name in sorted(names):
         base: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         if name in applied:
-            base = _with_creation(applied[name])
+            base = with_creation(applied[name])
         found.append({**base, "status": {"phase": "Active"}})
     return found
 
@@ -110,7 +110,8 @@ def _identity(item: Object) -> tuple[str, str]:
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
-def _with_creation(entry: bundle.CatalogueObject) -> Object:
+def with_creation(entry: bundle.CatalogueObject) -> Object:
+    """An object as it was applied, with when that was."""
     metadata = dict(entry.manifest["metadata"])
     if entry.created:
         metadata["creationTimestamp"] = entry.created
@@ -318,7 +319,7 @@ def _deployment(key: catalogue.Key, entry: bundle.CatalogueObject, every: Iterab
     updated = [pod for pod in mine if pod["metadata"]["name"] in current and pod["status"]["phase"] != "Pending"]
     desired = workload.demand.replicas
     available = "True" if len(ready) >= desired else "False"
-    return _with_creation(entry) | {
+    return with_creation(entry) | {
         "status": {
             "replicas": len(mine),
             "readyReplicas": len(ready),
@@ -328,34 +329,3 @@ def _deployment(key: catalogue.Key, entry: bundle.CatalogueObject, every: Iterab
             "conditions": [{"type": "Available", "status": available}],
         }
     }
-
-
-def services(seen: Seen) -> list[Object]:
-    """Every Service. It has no address of its own, whatever its manifest says."""
-    return _plain(seen, "Service", {"loadBalancer": {}})
-
-
-def ingresses(seen: Seen) -> list[Object]:
-    """Every Ingress, answered on every node."""
-    addresses = [{"ip": item.node.peer_host or item.node.host} for _, item in sorted(seen.nodes.items())]
-    return _plain(seen, "Ingress", {"loadBalancer": {"ingress": [item for item in addresses if item["ip"]]}})
-
-
-def secrets(seen: Seen) -> list[Object]:
-    """Every Secret, with the names of its values and nothing of what is in them."""
-    found = []
-    for item in _plain(seen, "Secret"):
-        sealed = item.get("sealed") or {}
-        kept = {name: value for name, value in item.items() if name not in ("data", "stringData", "sealed")}
-        found.append({"type": "Opaque", **kept, "sealed": {"keys": sorted(sealed.get("keys") or ())}})
-    return found
-
-
-def cluster_issuers(seen: Seen) -> list[Object]:
-    """Every ClusterIssuer."""
-    return _plain(seen, "ClusterIssuer")
-
-
-def _plain(seen: Seen, kind: str, state: Object | None = None) -> list[Object]:
-    found = [entry for key, entry in sorted(seen.catalogue.objects.items()) if key[0] == kind]
-    return [_with_creation(entry) | ({"status": state} if state else {}) for entry in found]

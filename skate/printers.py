@@ -7,7 +7,7 @@ moment passed in so that ages can be tested.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,10 @@ from skate import terminal
 
 Object = dict[str, Any]
 Row = list[str]
+NETWORK_CONDITIONS = ("RoutesReady", "DNSReady", "CertificatesReady", "IngressReady")
+"""What a node says of its part in the cluster's network."""
+_ADDRESS_WIDTH = 16
+"""kubectl cuts the addresses of an Ingress to this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class Printer:
     """The columns that `-o wide` adds."""
     row: Callable[[Object, datetime.datetime], tuple[Row, Row]]
     """The cells of an object: the ordinary ones, and those of `-o wide`."""
+    uncut: Callable[[Object, datetime.datetime], tuple[Row, Row]] | None = None
+    """The same for `-o wide`, where ordinary cells are cut otherwise."""
 
 
 def human_duration(seconds: float) -> str:
@@ -156,6 +162,7 @@ def _node_row(node: Object, now: datetime.datetime) -> tuple[Row, Row]:
         info.get("containerRuntimeVersion", "<unknown>"),
         node["spec"]["podCIDR"],
         str(node["status"].get("generationSeen", "<unknown>")),
+        network_state(node),
     ]
     return row, wide
 
@@ -197,6 +204,79 @@ def _deployment_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
     return row, wide
 
 
+def pairs_text(pairs: Mapping[str, str] | None) -> str:
+    """Labels, or a selector by labels, as kubectl writes them."""
+    return ",".join(f"{key}={value}" for key, value in sorted((pairs or {}).items())) or "<none>"
+
+
+def _service_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    spec = item.get("spec") or {}
+    external = spec.get("type") == "ExternalName"
+    ports = ",".join(f"{port['port']}/{port.get('protocol') or 'TCP'}" for port in spec.get("ports") or ())
+    row = [
+        item["metadata"]["name"],
+        spec.get("type") or "ClusterIP",
+        "<none>" if external else "None",
+        str(spec.get("externalName") or "<none>") if external else "<none>",
+        ports or "<none>",
+        _age_of(item, now),
+    ]
+    return row, [pairs_text(None if external else spec.get("selector"))]
+
+
+def shortened(texts: Sequence[str], count: int, total: int) -> str:
+    """The first `count` of `texts`, and how many of `total` are not shown."""
+    text = ",".join(texts[:count])
+    return f"{text} + {total - count} more..." if total > count else text
+
+
+def ingress_addresses(item: Object) -> str:
+    """Where an Ingress is answered, all of it."""
+    points = item["status"]["loadBalancer"].get("ingress") or ()
+    return ",".join(sorted({point.get("ip") or point["hostname"] for point in points}))
+
+
+def _ingress_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    row, more = _whole_ingress_row(item, now)
+    address = row[3]
+    row[3] = address if len(address) <= _ADDRESS_WIDTH else f"{address[: _ADDRESS_WIDTH - 3]}..."
+    return row, more
+
+
+def _whole_ingress_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    spec = item.get("spec") or {}
+    rules = spec.get("rules") or ()
+    named = [rule["host"] for rule in rules if rule.get("host")]
+    return [
+        item["metadata"]["name"],
+        spec.get("ingressClassName") or "<none>",
+        shortened(named, 3, max(len(rules), len(named)) if len(named) >= 3 else 0) or "*",
+        ingress_addresses(item),
+        "80, 443" if spec.get("tls") else "80",
+        _age_of(item, now),
+    ], []
+
+
+def _secret_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    keys = item["sealed"]["keys"]
+    return [item["metadata"]["name"], item["type"], str(len(keys)), _age_of(item, now)], []
+
+
+def _cluster_issuer_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
+    (condition,) = item["status"]["conditions"]
+    return [item["metadata"]["name"], condition["status"], _age_of(item, now)], [condition["message"]]
+
+
+def network_state(node: Object) -> str:
+    """How the node's part in the cluster's network stands: `Ready`, or what is not, with the reason."""
+    conditions = {condition["type"]: condition for condition in node["status"]["conditions"]}
+    if conditions.get("Ready", {}).get("status") == "Unknown":
+        return "Unknown"
+    found = [conditions[name] for name in NETWORK_CONDITIONS if name in conditions]
+    wrong = [f"{item['type']}={item['status']}({item.get('reason', '')})" for item in found if item["status"] != "True"]
+    return ",".join(wrong) or ("Ready" if found else "<unknown>")
+
+
 def _namespace_row(item: Object, now: datetime.datetime) -> tuple[Row, Row]:
     return [item["metadata"]["name"], item["status"]["phase"], _age_of(item, now)], []
 
@@ -211,6 +291,7 @@ PRINTERS = {
         columns=["NAME", "STATUS", "ROLES", "AGE", "VERSION"],
         wide=[
             "INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME", "POD-CIDR", "GENERATION",
+            "NETWORK",
         ],
         row=_node_row,
     ),
@@ -219,6 +300,17 @@ PRINTERS = {
         wide=["CONTAINERS", "IMAGES", "SELECTOR"],
         row=_deployment_row,
     ),
+    "Service": Printer(
+        columns=["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"], wide=["SELECTOR"], row=_service_row
+    ),
+    "Ingress": Printer(
+        columns=["NAME", "CLASS", "HOSTS", "ADDRESS", "PORTS", "AGE"],
+        wide=[],
+        row=_ingress_row,
+        uncut=_whole_ingress_row,
+    ),
+    "Secret": Printer(columns=["NAME", "TYPE", "DATA", "AGE"], wide=[], row=_secret_row),
+    "ClusterIssuer": Printer(columns=["NAME", "READY", "AGE"], wide=["STATUS"], row=_cluster_issuer_row),
     "Namespace": Printer(columns=["NAME", "STATUS", "AGE"], wide=[], row=_namespace_row),
 }  # fmt: skip
 
@@ -253,10 +345,10 @@ def print_objects(
     heading = [*printer.columns, *(printer.wide if wide else ()), *(["LABELS"] if labels else ())]
     rows = [["NAMESPACE", *heading] if namespaces else heading]
     for item in items:
-        row, more = printer.row(item, now)
+        make = printer.uncut if wide and printer.uncut else printer.row
+        row, more = make(item, now)
         cells = [prefix + row[0], *row[1:], *(more if wide else ())]
         if labels:
-            pairs = item["metadata"].get("labels") or {}
-            cells.append(",".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>")
+            cells.append(pairs_text(item["metadata"].get("labels")))
         rows.append([item["metadata"].get("namespace", ""), *cells] if namespaces else cells)
     return table(rows if headers else rows[1:]) if headers or len(rows) > 1 else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from skate import kinds, objects, outputs, printers, selectors, terminal
+from skate import exposure, kinds, objects, outputs, printers, selectors, terminal
 from skate.cli import reading
 from skate.cli.main import Globals
 from skate.errors import NotFoundError, SkateError
@@ -15,10 +15,10 @@ COLLECTORS = {
     "Pod": objects.pods,
     "Node": objects.nodes,
     "Deployment": objects.deployments,
-    "Service": objects.services,
-    "Ingress": objects.ingresses,
-    "Secret": objects.secrets,
-    "ClusterIssuer": objects.cluster_issuers,
+    "Service": exposure.services,
+    "Ingress": exposure.ingresses,
+    "Secret": exposure.secrets,
+    "ClusterIssuer": exposure.cluster_issuers,
     "Namespace": objects.namespaces,
 }
 
