@@ -18,10 +18,10 @@ class CommandError(Exception):
         super().__init__(f"{self.argv[0]} failed with {exit_code}: {last}")
 
 
-def run(argv: Sequence[str], *, timeout: float = 30) -> str:
-    """The standard output of `argv`. Raises CommandError; `timeout` is in seconds."""
+def run(argv: Sequence[str], *, timeout: float = 30, stdin: str = "") -> str:
+    """The standard output of `argv`, given `stdin`. Raises CommandError; `timeout` is in seconds."""
     try:
-        done = subprocess.run(list(argv), capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(list(argv), input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise CommandError(argv, -1, "", f"no answer within {timeout:g} s") from error
     except OSError as error:
