@@ -232,10 +232,10 @@ func TestAZoneThatIsNotOneIsNotTaken(t *testing.T) {
 	answers(t, g, "10.66.1.10")
 	other := mustParse(t, "node-2", 9)
 	for what, sent := range map[string][]dns.RR{
-		"no SOA":        {z.sent[0], z.soa},
-		"no end":        {z.soa, z.sent[0]},
-		"another zone":  {other.soa, other.soa},
-		"nothing":       {},
+		"no SOA":       {z.sent[0], z.soa},
+		"no end":       {z.soa, z.sent[0]},
+		"another zone": {other.soa, other.soa},
+		"nothing":      {},
 	} {
 		p.instead.Store(&sent)
 		p.zone.Store(mustParse(t, "node-1", int(p.zone.Load().soa.Serial)+1, "web.default A 10.66.1.10"))
