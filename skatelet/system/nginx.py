@@ -1,0 +1,96 @@
+"""The distribution's nginx, and the unit of ours that runs it. The host's own nginx files and unit are never touched."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from skatelet.system import command
+
+UNIT = "skatelet-ingress.service"
+NOT_LOADED = 5
+_VERSION = re.compile(r"nginx/(\d+)\.(\d+)\.(\d+)")
+_NAME = re.compile(r'\(\("([^"]+)",pid=(\d+)')
+
+
+class NginxError(Exception):
+    """nginx, or its unit, that did not do what it was told to; the message is nginx's own."""
+
+
+def version(binary: Path) -> tuple[int, ...] | None:
+    """nginx's version; None where it is not installed. Raises NginxError."""
+    try:
+        done = subprocess.run([str(binary), "-v"], capture_output=True, text=True, timeout=30, check=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NginxError(f"nginx cannot be run: {error}") from error
+    found = _VERSION.search(done.stderr + done.stdout)
+    if not found:
+        raise NginxError("nginx does not say its version")
+    return tuple(int(part) for part in found.groups())
+
+
+def refusal(binary: Path, *, prefix: Path, configuration: Path, pid: Path) -> str:
+    """Why nginx would not take `configuration`; empty where it would. Listens on nothing, and leaves what runs alone.
+
+    Raises NginxError when nginx cannot be asked.
+    """
+    argv = [str(binary), "-t", "-q", "-p", f"{prefix}/", "-c", str(configuration), "-g", f"pid {pid};"]
+    try:
+        command.run(argv)
+    except command.CommandError as error:
+        if error.exit_code < 0:
+            raise NginxError(str(error)) from error
+        lines = [line for line in error.stderr.splitlines() if "[emerg]" in line] or error.stderr.splitlines()
+        return (lines or ["nginx refused the configuration, and did not say why"])[0].partition("[emerg] ")[2] or lines[
+            0
+        ]
+    return ""
+
+
+def start() -> None:
+    """Start the unit, also one that has failed before. Raises NginxError."""
+    _systemctl("reset-failed", fails=False)
+    _systemctl("start")
+
+
+def reload() -> None:
+    """Have nginx read its configuration again. Raises NginxError."""
+    _systemctl("reload")
+
+
+def stop() -> None:
+    """Stop the unit. Raises NginxError."""
+    _systemctl("stop")
+
+
+def listeners(ports: tuple[int, ...]) -> list[str]:
+    """Who listens on `ports`, as `port 80: apache2 (pid 12)`. Raises NginxError."""
+    condition = " or ".join(f"sport = :{port}" for port in ports)
+    try:
+        text = command.run(["ss", "-H", "-l", "-t", "-n", "-p", f"( {condition} )"])
+    except command.CommandError as error:
+        raise NginxError(str(error)) from error
+    return listening(text)
+
+
+def listening(text: str) -> list[str]:
+    """What `ss -Hltnp` printed, as `listeners` gives it. Pure."""
+    found = set()
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 5:
+            names = _NAME.findall(line)
+            who = ", ".join(sorted({f"{name} (pid {pid})" for name, pid in names})) or "an unknown process"
+            found.add(f"port {fields[3].rpartition(':')[2]}: {who}")
+    return sorted(found)
+
+
+def _systemctl(verb: str, *, fails: bool = True) -> None:
+    try:
+        command.run(["systemctl", verb, UNIT], timeout=60)
+    except command.CommandError as error:
+        if fails and not (verb == "stop" and error.exit_code == NOT_LOADED):
+            raise NginxError(f"systemctl {verb} {UNIT}: {error}") from error
