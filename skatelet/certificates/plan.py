@@ -1,8 +1,8 @@
 """What to do about one certificate that is asked for by ACME: nothing, to order it, or to wait. Pure.
 
 A certificate is renewed when less than a third of its lifetime is left, each node at a moment of its own. What failed is tried
-again later and later: the certificate authority counts failures (Let's Encrypt: five validations an hour for one account and host,
-and all nodes share the account), so a failure that it has seen waits longer than one that it has not.
+again later and later: the certificate authority counts failures (Let's Encrypt: five validations an hour for one account and
+host, and all nodes share the account), so a failure that it has seen waits longer than one that it has not.
 """
 
 from __future__ import annotations

@@ -16,6 +16,9 @@ ACCOUNT_NAMESPACE = "skate-system"
 ACCOUNT_KEY = "tls.key"
 """The name of the account's key in its Secret: an EC key on P-256, in PEM."""
 TLS_TYPE = "kubernetes.io/tls"
+_CLASS = "kubernetes.io/ingress.class"
+_CLASSES = ("", "nginx", "skate")
+"""An Ingress of another class is somebody else's, and so are its certificates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,8 @@ def requests(ingresses: Iterable[Mapping[str, Any]]) -> list[Request]:
     for manifest in sorted(ingresses, key=lambda item: (_text(item, "namespace"), _text(item, "name"))):
         spec = manifest.get("spec") or {}
         annotations = manifest["metadata"].get("annotations") or {}
+        if str(spec.get("ingressClassName") or annotations.get(_CLASS) or "") not in _CLASSES:
+            continue
         of_rules = [str(rule["host"]) for rule in spec.get("rules") or [] if rule.get("host")]
         for entry in spec.get("tls") or []:
             name = str(entry.get("secretName") or "")
