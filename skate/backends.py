@@ -23,16 +23,16 @@ class Name:
 
     namespace: str
     name: str
-    service: bool
-    """It can only be a Service; else it is a Service, or an app where there is no such Service."""
+    implicit: bool = False
+    """It is a name of DNS: it may be an app, too, and its port that of the container."""
 
 
 def named(backend: str, namespace: str) -> Name:
     """`web` in the Ingress's own namespace, or `web.default.cluster.skate`."""
     if not backend.endswith(DOMAIN):
-        return Name(namespace=namespace, name=backend, service=True)
+        return Name(namespace=namespace, name=backend)
     name, _, rest = backend.removesuffix(DOMAIN).partition(".")
-    return Name(namespace=rest.removesuffix(".svc"), name=name, service=rest.endswith(".svc"))
+    return Name(namespace=rest.removesuffix(".svc"), name=name, implicit=True)
 
 
 def app_label(labels: Mapping[str, Any]) -> str:

@@ -79,15 +79,16 @@ def backend_text(backend: backends.Manifest, namespace: str, seen: objects.Seen,
     service, wanted = backend.get("service") or {}, (backend.get("service") or {}).get("port") or {}
     name = backends.named(str(service.get("name")), namespace)
     title = f"{service.get('name')}:{wanted.get('name') or wanted.get('number')}"
+    apps = app_endpoints(name, wanted, pods) if name.implicit else []
     entry = seen.catalogue.objects.get(("Service", name.namespace, name.name))
     if entry is None:
-        if name.service:
+        if not name.implicit:
             return f'{title} (<error: services "{name.name}" not found>)'
-        return f"{title} ({endpoints_text(app_endpoints(name, wanted, pods))})"
+        return f"{title} ({endpoints_text(apps)})"
     if external := (entry.manifest.get("spec") or {}).get("externalName"):
         return f"{title} ({external})"
     port = backends.port_of(entry.manifest, wanted)
-    found = service_endpoints(dict(entry.manifest), port, pods) if port else []
+    found = service_endpoints(dict(entry.manifest), port, pods) if port else apps
     return f"{title} ({endpoints_text(found)})"
 
 

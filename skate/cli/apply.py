@@ -8,6 +8,7 @@ import click
 
 from skate import (
     catalogue,
+    conflicts,
     deploying,
     issuing,
     kinds,
@@ -78,14 +79,16 @@ async def _apply(
     sealer = sealing.Sealer(sealing.of_cluster(cluster))
     accounts = issuing.Accounts(sealer)
     notes: list[str] = []
+    warnings: list[str] = []
 
     def change(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
         base = deploying.with_registered_nodes(current, target)
         ready, on_secrets = sealer.sealed(objects, base)
         applied = catalogue.with_manifests(base, ready, now=moment)
         _check_namespaces(applied, keys)
+        warnings[:], on_names = conflicts.check(applied, keys)
         applied, on_accounts = accounts.ensured(applied, now=moment)
-        notes[:] = [*on_secrets, *on_accounts]
+        notes[:] = [*on_secrets, *on_names, *on_accounts]
         return deploying.placed_anew(applied, current, target)
 
     def announce(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
@@ -95,6 +98,8 @@ async def _apply(
             same = old is not None and old.manifest == after.objects[key].manifest
             word = "unchanged" if same else "configured" if old is not None else "created"
             terminal.say(f"{_name(key)} {word}{suffix}")
+        for warning in warnings:
+            terminal.say(f"warning: {warning}", err=True)
         for note in notes:
             terminal.say(f"note: {note}", err=True)
 

@@ -2,17 +2,71 @@
 
 from __future__ import annotations
 
-from skate import quantity
-from skate.manifests import models, problems
+import re
+
+from skate import backends, quantity
+from skate.manifests import ingress_annotations, models, problems
 
 
 def find(model: models.Object) -> list[problems.Problem]:
     """Every caution about an object that is valid."""
     if isinstance(model, models.Pod):
-        return _of_pod(model.spec, ("spec",))
+        return _nameless(model.metadata, ("metadata",)) + _of_pod(model.spec, ("spec",))
     if isinstance(model, models.Deployment):
-        return _of_pod(model.spec.template.spec, ("spec", "template", "spec"))
+        template: problems.Path = ("spec", "template")
+        metadata = model.spec.template.metadata
+        return _nameless(metadata, (*template, "metadata")) + _of_pod(model.spec.template.spec, (*template, "spec"))
+    if isinstance(model, models.Service):
+        return _of_service(model.spec)
+    if isinstance(model, models.Ingress):
+        return _of_ingress(model)
     return []
+
+
+def _nameless(metadata: models.TemplateMeta, path: problems.Path) -> list[problems.Problem]:
+    label = backends.app_label(metadata.labels)
+    if not label or backends.app_of(metadata.labels):
+        return []
+    sentence = (
+        f"{problems.show(metadata.labels[label])} cannot stand in a name of DNS: only a Service can name these pods"
+    )
+    return [problems.Problem((*path, "labels", label), sentence)]
+
+
+def _of_service(spec: models.ServiceSpec) -> list[problems.Problem]:
+    found: list[problems.Problem] = []
+    if spec.type == "ExternalName":
+        return found
+    if spec.cluster_ip not in ("", "None"):
+        sentence = "a Service has no address of its own: its name gives those of its pods"
+        found.append(problems.Problem(("spec", "clusterIP"), sentence))
+    if spec.external_name:
+        found.append(problems.Problem(("spec", "externalName"), "has no effect but with type ExternalName"))
+    if not spec.selector:
+        sentence = "without one the Service stands for no pods: skate has no Endpoints"
+        found.append(problems.Problem(("spec", "selector"), sentence))
+    for index, port in enumerate(spec.ports):
+        if isinstance(port.target_port, int) and port.target_port != port.port:
+            sentence = (
+                f"only Ingress knows it: by the Service's name pods are reached at their own port {port.target_port}"
+            )
+            found.append(problems.Problem(("spec", "ports", index, "port"), sentence))
+    return found
+
+
+def _of_ingress(model: models.Ingress) -> list[problems.Problem]:
+    """Groups that rewrite-target asks for and a path has not: nginx puts nothing in their place."""
+    target = model.metadata.annotations.get(f"{ingress_annotations.NGINX}rewrite-target", "")
+    highest = max(map(int, re.findall(r"\$([1-9])", target)), default=0)
+    found: list[problems.Problem] = []
+    for index, rule in enumerate(model.spec.rules):
+        for position, item in enumerate(rule.http.paths if rule.http else ()):
+            groups = re.compile(item.path).groups if ingress_annotations.is_pattern(item.path) else 0
+            if groups < highest and item.path_type != "Exact":
+                place: problems.Path = ("spec", "rules", index, "http", "paths", position, "path")
+                sentence = f"has {groups} groups, and rewrite-target asks for ${highest}, which will be empty"
+                found.append(problems.Problem(place, sentence))
+    return found
 
 
 def _of_pod(spec: models.PodSpec, path: problems.Path) -> list[problems.Problem]:

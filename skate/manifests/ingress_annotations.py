@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import urllib.parse
 import warnings
 from collections.abc import Callable, Mapping
 
@@ -22,6 +23,7 @@ MAX_SECONDS = 365 * 24 * 3600
 MAX_PATTERN = 512
 MAX_REPEAT = 1000
 
+_PATTERN = re.compile(r"[\\^$*+?()\[\]{}|]")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~!&()*+,=:@%/-]*")
 _CLUSTER_NAME = re.compile(
     r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.svc)?\.cluster\.skate"
@@ -38,8 +40,8 @@ def _size(value: str) -> list[str]:
 
 
 def _seconds(value: str) -> list[str]:
-    good = re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_SECONDS
-    return [] if good else [f"must be a number of seconds between 1 and {MAX_SECONDS}, without a unit (e.g. '60')"]
+    good = re.fullmatch(r"[0-9]{1,9}s?", value) and 1 <= int(value.rstrip("s")) <= MAX_SECONDS
+    return [] if good else [f"must be a number of seconds between 1 and {MAX_SECONDS} (e.g. '60')"]
 
 
 def _ranges(value: str) -> list[str]:
@@ -69,14 +71,21 @@ def _auth_secret(value: str) -> list[str]:
 
 
 def _realm(value: str) -> list[str]:
-    if len(value) > 256 or not re.fullmatch(r"[^\"\\$;{}\x00-\x1f\x7f]+", value) or not value.isprintable():
-        return ["must be text of at most 256 characters without quotes, backslashes, '$', ';', '{' and '}'"]
+    if (
+        value == "off"
+        or len(value) > 256
+        or not re.fullmatch(r"[^\"\\$;{}\x00-\x1f\x7f]+", value)
+        or not value.isprintable()
+    ):
+        return [
+            "must be text of at most 256 characters without quotes, backslashes, '$', ';', '{' and '}', and not 'off'"
+        ]
     return []
 
 
 def _one_of(*words: str) -> Callable[[str], list[str]]:
     def check(value: str) -> list[str]:
-        return [] if value in words else [f"must be one of {', '.join(words)}"]
+        return [] if value in words or value.upper() in words else [f"must be one of {', '.join(words)}"]
 
     return check
 
@@ -85,8 +94,11 @@ _NGINX: dict[str, Callable[[str], list[str]]] = {
     "allowlist-source-range": _ranges,
     "auth-realm": _realm,
     "auth-secret": _auth_secret,
+    "auth-secret-type": _one_of("auth-file"),
     "auth-type": _one_of("basic"),
     "backend-protocol": _one_of("HTTP", "HTTPS", "GRPC", "GRPCS"),
+    "denylist-source-range": _ranges,
+    "enable-access-log": _boolean,
     "force-ssl-redirect": _boolean,
     "proxy-body-size": _size,
     "proxy-connect-timeout": _seconds,
@@ -150,33 +162,44 @@ def class_problems(name: str) -> list[str]:
 
 
 def has_patterns(annotations: Mapping[str, str]) -> bool:
-    """Whether paths of type ImplementationSpecific are regular expressions: asked for, or as rewrite-target implies."""
+    """Whether paths may be regular expressions: asked for, or as rewrite-target implies."""
     return annotations.get(f"{NGINX}use-regex") == "true" or f"{NGINX}rewrite-target" in annotations
 
 
-def path_problems(path: str, path_type: str, *, pattern: bool) -> list[str]:
-    """What is wrong with a path of a rule, in Kubernetes' words where it has any."""
-    if path_type == "ImplementationSpecific" and (not path or pattern):
-        return pattern_problems(path) if path else []
+def is_pattern(path: str) -> bool:
+    """Whether a path that may be a regular expression is one."""
+    return bool(_PATTERN.search(path))
+
+
+def path_problems(path: str, path_type: str, *, patterns: bool) -> list[str]:
+    """What is wrong with a path of a rule, in Kubernetes' words where it has any. `patterns`: it may be a regular expression."""
+    if not path and path_type == "ImplementationSpecific":
+        return []
     if not path.startswith("/"):
         return ["must be an absolute path"]
-    wrong = []
-    if path_type != "ImplementationSpecific":
-        wrong += [f"must not contain '{part}'" for part in ("//", "/./", "/../", "%2f", "%2F") if part in path]
-        wrong += [f"cannot end with '{part}'" for part in ("/..", "/.") if path.endswith(part)]
-    elif re.search(r"/\.{1,2}(/|$)", path) or "//" in path:
-        wrong.append("must not contain '//', '/./' or '/../'")
+    if path_type != "Exact" and patterns and is_pattern(path):
+        return pattern_problems(path)
+    wrong = [f"must not contain '{part}'" for part in ("//", "/./", "/../", "%2f", "%2F") if part in path]
+    wrong += [f"cannot end with '{part}'" for part in ("/..", "/.") if path.endswith(part)]
     if len(path) > MAX_PATTERN:
         wrong.append(f"must be no more than {MAX_PATTERN} characters")
     if not re.fullmatch(r"[^\s\"\\{}?#;\x00-\x20\x7f]*", path) or not path.isprintable():
         wrong.append('must not contain blanks, control characters or any of " \\ { } ? # ;')
+    elif not wrong and not _is_plain(path):
+        wrong.append("must be percent-encoded UTF-8 without '//', '/./', '/../' and control characters in it")
     return wrong
+
+
+def _is_plain(path: str) -> bool:
+    try:
+        plain = urllib.parse.unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return not re.search(r"//|/\.{1,2}(/|$)|[\x00-\x1f\x7f]", plain)
 
 
 def pattern_problems(pattern: str) -> list[str]:
     """What is wrong with a path that is a regular expression."""
-    if not pattern.startswith("/"):
-        return ["must be an absolute path"]
     if len(pattern) > MAX_PATTERN:
         return [f"must be no more than {MAX_PATTERN} characters"]
     if re.search(r"[\s\"';\x00-\x20\x7f]", pattern) or not pattern.isprintable():

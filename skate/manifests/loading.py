@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 from pydantic import ValidationError
 
 from skate.errors import ManifestError
-from skate.manifests import cautions, documents, known_kinds, models, problems, screen, sources, wording
+from skate.manifests import cautions, claims, documents, known_kinds, models, problems, screen, sources, wording
 from skate.manifests.models import scalars
 
 Validate = Literal["strict", "warn", "ignore"]
@@ -70,6 +70,8 @@ class _Verdict:
     """What becomes of the documents: manifests, and sentences."""
 
     objects: list[Manifest] = field(default_factory=list)
+    documents: dict[str, documents.Document] = field(default_factory=dict)
+    """Where each Ingress was read, by its title."""
     mistakes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -96,6 +98,7 @@ def load(
         for document in read:
             _judge(document, namespace, validate, verdict)
     _refuse_twins(verdict)
+    _refuse_rivals(verdict)
     if verdict.mistakes:
         raise _refusal(verdict.mistakes)
     if not verdict.objects:
@@ -139,7 +142,10 @@ def _judge(document: documents.Document, namespace: str, validate: Validate, ver
     if validate != "ignore":
         doubts = sorted(cautions.find(checked), key=lambda item: document.line(item.path))
         verdict.warnings += [_sentence(document, title, item) for item in doubts]
-    verdict.objects.append(_manifest(checked, data, document))
+    manifest = _manifest(checked, data, document)
+    verdict.objects.append(manifest)
+    if isinstance(checked, models.Ingress):
+        verdict.documents.setdefault(f"{manifest.kind} {manifest.namespace}/{manifest.name}", document)
 
 
 def _manifest(model: models.Object, data: dict[str, Any], document: documents.Document) -> Manifest:
@@ -212,6 +218,16 @@ def _refuse_twins(verdict: _Verdict) -> None:
             number = f"document {item.source.document}, " if item.source.document else ""
             title = f"{number}{_title(item.data, '')}"
             verdict.mistakes.append(f"{item.source}: {title}: already defined at {twin.source}")
+
+
+def _refuse_rivals(verdict: _Verdict) -> None:
+    """Two rules for one host and path, wherever they lie: one would be without effect."""
+    ingresses = {title: claims.of(document.data) for title, document in verdict.documents.items()}
+    for title, claim, first in claims.rivals(ingresses.items()):
+        place = verdict.documents[first].place()
+        rival = f"another rule of {title}" if first == title else f"{first} at {place}"
+        problem = problems.Problem(claim.place, claim.sentence(rival))
+        verdict.mistakes.append(_sentence(verdict.documents[title], title, problem))
 
 
 def _sentence(document: documents.Document, title: str, problem: problems.Problem, suffix: str = "") -> str:

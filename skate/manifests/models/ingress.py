@@ -111,7 +111,7 @@ class Ingress(scalars.Model):
         for index, rule in enumerate(self.spec.rules):
             for position, item in enumerate(rule.http.paths if rule.http else ()):
                 place: problems.Path = ("spec", "rules", index, "http", "paths", position, "path")
-                sentences = ingress_annotations.path_problems(item.path, item.path_type, pattern=patterns)
+                sentences = ingress_annotations.path_problems(item.path, item.path_type, patterns=patterns)
                 wrong += [problems.invalid(place, item.path, sentence) for sentence in sentences]
         if wrong:
             raise problems.errors(*wrong)
