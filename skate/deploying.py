@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skate import catalogue, kinds, publishing, registry, scheduling, sealing, session, terminal, waiting
 from skate.errors import SkateError
+from skate.nodesetup import arguments
 from skatelet.contract import bundle
 
 Placements = list[tuple[str, bundle.Placement]]
@@ -143,8 +144,11 @@ def show_plan(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
         terminal.say(f"{sign or '~'} {_describe(key)}", err=True)
         for line in _instance_lines(change) if change else ():
             terminal.say(f"    {line}", err=True)
-    for name in sorted(after.nodes.keys() - before.nodes.keys()):
-        terminal.say(f"+ node/{name}", err=True)
+    for name in sorted(after.nodes.keys()):
+        if before.nodes.get(name) != after.nodes[name]:
+            terminal.say(f"{'~' if name in before.nodes else '+'} node/{name}", err=True)
+    if before.generation and before.cluster.network != after.cluster.network:
+        terminal.say(f"~ network: {after.cluster.network}, was {before.cluster.network}", err=True)
     if unchanged:
         terminal.say(f"  {unchanged} unchanged", err=True)
 
@@ -182,7 +186,8 @@ def _line(text: str) -> None:
 
 
 def with_registered_nodes(current: catalogue.Catalogue, target: session.Session) -> catalogue.Catalogue:
-    """The catalogue with what this machine's registry has and it has not: nodes, and the key that Secrets are sealed to.
+    """The catalogue with what this machine's registry has and it has not: nodes, the key that Secrets are sealed to, and how
+    nodes are to reach each other where `skate create cluster --network` has said so here; and with nodes that have moved.
 
     Raises SkateError when two disagree about a node.
     """
@@ -195,7 +200,29 @@ def with_registered_nodes(current: catalogue.Catalogue, target: session.Session)
             )
     if not current.cluster.seal_key:
         current = sealing.with_key(current, sealing.of_cluster(target.cluster))
-    return catalogue.with_nodes(current, [session.node_of(entry) for entry in target.cluster.nodes])
+    if target.cluster.network:
+        current = replace(current, cluster=current.cluster.model_copy(update={"network": target.cluster.network}))
+    current = catalogue.with_nodes(current, [session.node_of(entry) for entry in target.cluster.nodes])
+    return replace(current, nodes={node.name: _moved(node, target) for node in current.nodes.values()})
+
+
+def _moved(node: bundle.Node, target: session.Session) -> bundle.Node:
+    """The node as it is reached today.
+
+    Which address other nodes reach it by is its own word (`create node --peer-host` has written it there, and its status says it
+    first of all addresses), so that no registry that is older brings an earlier address back. Its port of sshd is that of a
+    registry that reaches it there at the same host.
+    """
+    view = target.nodes.get(node.name)
+    if view is None or not view.reachable or view.status is None:
+        return node
+    changes: dict[str, object] = {}
+    said = next(iter(view.status.info.addresses), "")
+    if said and said != node.peer_host and arguments.is_host(said):
+        changes["peer_host"] = said
+    if view.entry.host and view.entry.host == node.host and view.entry.port != node.port:
+        changes["port"] = view.entry.port
+    return node.model_copy(update=changes) if changes else node
 
 
 def placed_anew(

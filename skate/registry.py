@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -50,6 +51,8 @@ class NodeEntry(_Model):
 class ClusterEntry(_Model):
     name: str
     cidr: str = DEFAULT_CIDR
+    network: Literal["", "routes", "vxlan"] = ""
+    """How nodes are to reach each other's pods, where this machine has said so; else the cluster's own word stands."""
     drop_key: str = ""
     """The private key the drop account knows; made by `create node`, never the operator's own."""
     seal_key: str = ""

@@ -118,7 +118,9 @@ class Session:
 
     async def read_catalogue(self) -> catalogue.Catalogue:
         """The newest catalogue any reachable node has, and the nodes only it knows connected and read as well."""
-        found = catalogue.empty(bundle.Cluster(name=self.cluster.name, cidr=self.cluster.cidr))
+        found = catalogue.empty(
+            bundle.Cluster(name=self.cluster.name, cidr=self.cluster.cidr, network=self.cluster.network or "routes")
+        )
         for view in sorted(self.reachable, key=lambda item: (-item.generation, item.entry.name)):
             if view.generation <= found.generation:
                 break

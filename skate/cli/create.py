@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,21 +20,31 @@ def create() -> None:
 @create.command()
 @click.argument("name")
 @click.option("--cidr", default="", metavar="RANGE", help="Where pods' addresses come from (default 10.66.0.0/16).")
+@click.option(
+    "--network",
+    type=click.Choice(["routes", "vxlan"]),
+    help="How nodes reach each other's pods: by static routes (default), or by VXLAN where they share no link.",
+)
 @click.pass_obj
-def cluster(flags: Globals, name: str, cidr: str) -> None:
+def cluster(flags: Globals, name: str, cidr: str, network: Literal["routes", "vxlan"] | None) -> None:
     """Create the cluster NAME in the registry; `skate create node` then adds hosts to it.
+
+    On a cluster that is there, --network changes how its nodes reach each other, at the next `skate apply` or `skate refresh`.
 
     \b
     skate create cluster home
     skate create cluster home --cidr 10.80.0.0/16
+    skate create cluster home --network vxlan
     """
     from skate import registry
     from skate.nodesetup.cluster import create_cluster
 
     known = registry.load(flags.registry_path).cluster(name)
     wanted = cidr or (known.cidr if known else registry.DEFAULT_CIDR)
-    created = create_cluster(registry_path=flags.registry_path, name=name, cidr=wanted, progress=_say)
-    terminal.say(f"cluster/{name} {'created' if created else 'unchanged'}")
+    changed = create_cluster(
+        registry_path=flags.registry_path, name=name, cidr=wanted, network=network or "", progress=_say
+    )
+    terminal.say(f"cluster/{name} {'unchanged' if not changed else 'created' if known is None else 'configured'}")
 
 
 @create.command()

@@ -26,7 +26,9 @@ async def _refresh(flags: Globals, cluster: registry.ClusterEntry, settings: dep
 
     def announce(before: catalogue.Catalogue, after: catalogue.Catalogue) -> None:
         for name in sorted(after.nodes):
-            terminal.say(f"node/{name} {'unchanged' if name in before.nodes else 'added'}")
+            known = before.nodes.get(name)
+            word = "added" if known is None else "unchanged" if known == after.nodes[name] else "configured"
+            terminal.say(f"node/{name} {word}")
 
     async with session.open_session(cluster, registry_path=flags.registry_path) as target:
         return await deploying.deploy(

@@ -75,7 +75,7 @@ def host_problems(*, host: str, port: int, user: str, peer_host: str) -> list[st
     problems = [
         f"{flag} {value!r} is no host name or address"
         for flag, value in (("--host", host), ("--peer-host", peer_host))
-        if value and not _is_host(value)
+        if value and not is_host(value)
     ]
     if not 0 < port < 65536:
         problems.append(f"--port {port} must lie between 1 and 65535")
@@ -98,7 +98,8 @@ def label_problems(labels: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
+    """Whether `text` can be a host's name or address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -115,6 +115,9 @@ async def _set_up(work: _Work, host: hosts.Host) -> bool:
             work.progress(f"warning: {warning}")
     for step in steps:
         await _take(step, work, host, desired, observed)
+    if plan.Step.IDENTITY in steps and observed.identity is not None:
+        # A skatelet that is awake just now has read who it was; what it is to say is who it has become.
+        await host.run(["systemctl", "try-restart", "skatelet.service"], root=True, check=False, timeout=120)
     await _await_status(work, host, entry, key, changed=bool(steps))
     return _register(work, entry) or bool(steps)
 
@@ -172,13 +175,13 @@ async def _await_status(
     try:
         async with drops.connect(entry, drop_key=str(key or ""), timeout=DROP_TIMEOUT) as connected:
             reading = await connected.read_all()
-            if not changed and _speaks_for(reading.status, work.cluster, entry.name):
+            if not changed and _speaks_for(reading.status, work.cluster, entry):
                 return
             work.progress("waiting for its first status")
             await _wake(host)
             loop = asyncio.get_running_loop()
             deadline = loop.time() + STATUS_TIMEOUT
-            while not _speaks_for(reading.status, work.cluster, entry.name):
+            while not _speaks_for(reading.status, work.cluster, entry):
                 if loop.time() > deadline:
                     raise NodeError(
                         f"{host.name}: skatelet has written no status within {STATUS_TIMEOUT:.0f} s",
@@ -223,14 +226,16 @@ async def _drop_hint(host: hosts.Host) -> str:
     return f"try `systemctl reload ssh` on {host.name}, and run the same command again"
 
 
-def _speaks_for(data: bytes | None, cluster: str, node: str) -> bool:
+def _speaks_for(data: bytes | None, cluster: str, entry: registry.NodeEntry) -> bool:
+    """Whether a status is that of the node as it is to be: deploys take the address that other nodes reach it by from there."""
     if data is None:
         return False
     try:
         seen = status.Status.model_validate_json(data)
     except ValidationError:
         return False
-    return (seen.cluster, seen.node) == (cluster, node)
+    addresses = (*seen.info.addresses, "")
+    return (seen.cluster, seen.node) == (cluster, entry.name) and entry.peer_host in ("", addresses[0])
 
 
 def _register(work: _Work, entry: registry.NodeEntry) -> bool:
