@@ -149,7 +149,7 @@ def failure(error: command.CommandError) -> Failed:
         return Failed(message=f"uacme: {error.stderr}")
     details = [str(json.loads(text, strict=False)) for text in _DETAIL.findall(error.stderr)]
     lines = [line.partition("uacme: ")[2] for line in error.stderr.splitlines() if line.startswith("uacme: ")]
-    telling = [line for line in lines if " failed" in line or "error" in line.lower()]
+    telling = [line for line in lines if " failed: " in line]
     words = details[-1:] or telling[-1:] or lines[-1:] or [f"exit code {error.exit_code}"]
     kinds = _TYPE.findall(error.stderr)
     return Failed(message=" ".join(words[0].split())[:500], seen=_COUNTED in error.stderr or "rateLimited" in kinds)
