@@ -188,7 +188,7 @@ def test_what_a_node_says_reaches_the_terminal_without_its_escapes(
         (["describe", "pod", "nope"], 'Error from server (NotFound): pods "nope" not found'),
         (["delete", "ns", "default"], 'error: namespaces "default" is forbidden: this namespace may not be deleted'),
         (["delete", "pods"], "error: resource(s) were provided, but no name was specified"),
-        (["get", "svc"], 'error: the server doesn\'t have a resource type "svc"'),
+        (["get", "xyz"], 'error: the server doesn\'t have a resource type "xyz"'),
         (["--context", "nope", "get", "pods"], 'error: context "nope" does not exist; known: test'),
         (["get", "pods", "-l", "a=b,"], 'error: unable to parse requirement: the selector "" cannot be read'),
     ],

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from skate.manifests import problems
 from skate.manifests.models import meta, scalars
 
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_EMAIL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 MAX_URL = 512
 
 
