@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from skate.nodesetup import hosts
+from skate.nodesetup import hosts, package
 from skatelet.contract import bundle, canonical, drop, sealed
 
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("24.04",)}
@@ -56,6 +56,16 @@ class Facts:
     package_version: str = ""
     package_inputs: str = ""
     """The digest of what the installed package was built from."""
+    coredns_state: str = ""
+    """The same three of the package of CoreDNS."""
+    coredns_version: str = ""
+    coredns_inputs: str = ""
+    nginx: bool = False
+    """There is an nginx to be started."""
+    nginx_unit: str = ""
+    """systemd's word for the host's own nginx: `enabled`, `disabled`, `masked-runtime`; empty when it has none."""
+    nginx_running: bool = False
+    """The host's own nginx runs."""
     dpkg_broken: bool = False
     identity: bundle.NodeIdentity | None = None
     identity_unreadable: bool = False
@@ -78,7 +88,10 @@ async def observe(host: hosts.Host) -> Facts:
             init = run("cat", "/proc/1/comm")
             root = run("id", "-u", root=True)
             architecture = run("dpkg", "--print-architecture")
-            package = run("dpkg-query", "-W", f"-f={_QUERY}", "skatelet")
+            skatelet = run("dpkg-query", "-W", f"-f={_QUERY}", package.NAME)
+            coredns = run("dpkg-query", "-W", f"-f={_QUERY}", package.COREDNS)
+            nginx = run("test", "-x", "/usr/sbin/nginx")
+            nginx_unit = run("systemctl", "show", "--property=UnitFileState,ActiveState", package.NGINX_UNIT)
             audit = run("dpkg", "--audit")
             podman = run("podman", "--version")
             python = run("/usr/bin/python3", "--version")
@@ -95,7 +108,9 @@ async def observe(host: hosts.Host) -> Facts:
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     system = parse_os_release(_text(release))
-    state, version, inputs = parse_package(_text(package))
+    state, version, inputs = parse_package(_text(skatelet))
+    coredns_state, coredns_version, coredns_inputs = parse_package(_text(coredns))
+    unit = dict(line.split("=", 1) for line in _text(nginx_unit).splitlines() if "=" in line)
     known, unreadable = parse_identity(_bytes(identity))
     return Facts(
         os_id=system.get("ID", ""),
@@ -113,6 +128,12 @@ async def observe(host: hosts.Host) -> Facts:
         package_state=state,
         package_version=version,
         package_inputs=inputs,
+        coredns_state=coredns_state,
+        coredns_version=coredns_version,
+        coredns_inputs=coredns_inputs,
+        nginx=nginx.result().code == 0,
+        nginx_unit=unit.get("UnitFileState", ""),
+        nginx_running=unit.get("ActiveState") == "active",
         dpkg_broken=bool(_text(audit).strip()),
         identity=known,
         identity_unreadable=unreadable,
@@ -155,11 +176,17 @@ def problems(facts: Facts) -> list[str]:
 
 def warnings(facts: Facts) -> list[str]:
     """What will be in the way later."""
-    return [
+    found = [
         f"port {port} is in use by {process or 'another process'}; {_PORTS[port]} will need it"
         for port, process in facts.listeners
         if port in _PORTS and process not in _OWN_PROCESSES
     ]
+    if facts.nginx_running:
+        found.append(
+            "the host's own nginx runs, and is left alone: the cluster's ingress needs the ports 80 and 443; "
+            "once they are not needed otherwise, `systemctl disable --now nginx` there"
+        )
+    return found
 
 
 _QUERY = r"${db:Status-Status}\t${Version}\t${Skatelet-Inputs}\n"

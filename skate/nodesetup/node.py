@@ -103,6 +103,7 @@ async def _set_up(work: _Work, host: hosts.Host) -> bool:
             cluster=work.cluster, node=entry.name, subnet=entry.subnet, peer_host=entry.peer_host
         ),
         package=chosen[0],
+        coredns=package.companion(chosen[0]),
         keep_installed=chosen[1],
         key_line=_key_line(key) if key else "",
         seal_key=sealkey.settle(
@@ -149,9 +150,13 @@ async def _take(step: plan.Step, work: _Work, host: hosts.Host, desired: plan.De
         case plan.Step.MEND:
             work.progress("finishing an interrupted installation")
             await package.mend(host)
+        case plan.Step.NGINX:
+            work.progress("installing nginx")
+            await package.install_nginx(host)
         case plan.Step.PACKAGE:
-            work.progress(f"installing skatelet {desired.package.version}")
-            await package.install(host, desired.package)
+            packages = plan.missing(desired, observed)
+            work.progress(f"installing {' and '.join(f'{one.name} {one.version}' for one in packages)}")
+            await package.install(host, packages)
         case plan.Step.IDENTITY:
             work.progress(f"writing its identity: {desired.identity.node}, subnet {desired.identity.subnet}")
             await hosts.put(host, canonical.dump(desired.identity.to_data()), drop.NODE_CONFIG)

@@ -1,7 +1,8 @@
-"""The skatelet package: which one goes onto a host, and putting it there.
+"""The packages of a node, skatelet and its CoreDNS: which ones go onto a host, and putting them there; and nginx.
 
-Where it is looked for when `--deb` does not say: `packages/` beside the installed skate, then `build/` of a source checkout
-(where `make deb` puts it). Two packages are the same when version and inputs digest are: builds are reproducible.
+The two are built together and lie beside each other. Where skatelet's is looked for when `--deb` does not say: `packages/` beside
+the installed skate, then `build/` of a source checkout (where `make deb` puts them). Two packages are the same when version and
+inputs digest are: builds are reproducible.
 
 apt does the installing, because it brings podman and the rest. It is asked offline first: a host that has all dependencies
 needs no network, and package lists are only refreshed when it takes that.
@@ -13,6 +14,7 @@ import asyncio
 import io
 import re
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from skate.errors import ConfigError, NodeError
 from skate.nodesetup import hosts
 
 NAME = "skatelet"
+COREDNS = "skatelet-coredns"
+NGINX_UNIT = "nginx.service"
 UPLOADS = "/var/cache/skate-setup"
 """On the host, root's own: what an interrupted run leaves here the next one takes away."""
 HALFWAY = ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
@@ -37,9 +41,10 @@ _APT_TIMEOUT = 1200.0
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A .deb of skatelet on this machine."""
+    """A .deb of ours on this machine."""
 
     path: Path
+    name: str = NAME
     version: str
     architecture: str
     inputs: str = ""
@@ -66,18 +71,30 @@ def find(architecture: str) -> Package:
     )
 
 
-def read(path: Path, *, explicit: bool = False) -> Package:
-    """What a .deb says of itself. Raises ConfigError when it is not one of skatelet's."""
+def companion(package: Package) -> Package:
+    """The package of CoreDNS that lies beside `package`, skatelet's. Raises ConfigError when there is none."""
+    path = package.path.with_name(f"{COREDNS}_{package.version}_{package.architecture}.deb")
+    if not path.exists():
+        raise ConfigError(
+            f"beside {package.path} there is no {path.name}",
+            hint="build both with `make deb`, and keep them in one directory",
+        )
+    return read(path, name=COREDNS, explicit=package.explicit)
+
+
+def read(path: Path, *, name: str = NAME, explicit: bool = False) -> Package:
+    """What a .deb says of itself. Raises ConfigError when it is not the package `name`."""
     try:
         fields = _control(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="build one with `make deb`") from error
     except (ValueError, KeyError, tarfile.TarError, EOFError) as error:
         raise ConfigError(f"{path} is no Debian package that can be read: {error}") from error
-    if fields.get("Package") != NAME:
-        raise ConfigError(f"{path} is the package {fields.get('Package')}, not {NAME}")
+    if fields.get("Package") != name:
+        raise ConfigError(f"{path} is the package {fields.get('Package')}, not {name}")
     return Package(
         path=path,
+        name=name,
         version=fields.get("Version", ""),
         architecture=fields.get("Architecture", ""),
         inputs=fields.get("Skatelet-Inputs", ""),
@@ -85,16 +102,32 @@ def read(path: Path, *, explicit: bool = False) -> Package:
     )
 
 
-async def install(host: hosts.Host, package: Package) -> None:
-    """Put `package` on `host`, with what it depends on. Raises NodeError with apt's last words."""
-    target = f"{UPLOADS}/{package.path.name}"
+async def install(host: hosts.Host, packages: Sequence[Package]) -> None:
+    """Put `packages` on `host`, with what they depend on. Raises NodeError with apt's last words."""
     await host.run(["rm", "-rf", UPLOADS], root=True)
     await host.run(["install", "-d", "-m", "0755", UPLOADS], root=True)
-    await hosts.put(host, package.path.read_bytes(), target)
+    for package in packages:
+        await hosts.put(host, package.path.read_bytes(), _target(package))
     try:
-        await _apt_install(host, target)
+        await _apt_install(host, await _way_in(host, packages), " and ".join(package.name for package in packages))
     finally:
         await host.run(["rm", "-rf", UPLOADS], root=True, check=False)
+
+
+async def install_nginx(host: hosts.Host) -> None:
+    """Put the distribution's nginx on a host that has none, without the server that its package starts on port 80.
+
+    The mask goes with the next boot, and before that at the end of this; whoever is stopped in between finds it there, and does
+    this again. Raises NodeError with apt's last words.
+    """
+    await host.run(["systemctl", "mask", "--runtime", NGINX_UNIT], root=True)
+    await _apt_install(host, ["nginx"], "nginx")
+    await host.run(["systemctl", "disable", "--quiet", NGINX_UNIT], root=True)
+    await host.run(["systemctl", "unmask", "--runtime", NGINX_UNIT], root=True)
+
+
+def _target(package: Package) -> str:
+    return f"{UPLOADS}/{package.path.name}"
 
 
 async def mend(host: hosts.Host) -> None:
@@ -122,8 +155,8 @@ async def is_newer(host: hosts.Host, installed: str, ours: str) -> bool:
     return result.code == 0
 
 
-async def _apt_install(host: hosts.Host, target: str) -> None:
-    command = [*_APT, "install", "--no-install-recommends", "--allow-downgrades", *await _way_in(host, target)]
+async def _apt_install(host: hosts.Host, arguments: Sequence[str], what: str) -> None:
+    command = [*_APT, "install", "--no-install-recommends", "--allow-downgrades", *arguments]
     first = await host.run(command, root=True, check=False, timeout=_APT_TIMEOUT)
     if first.code == 0:
         return
@@ -137,26 +170,30 @@ async def _apt_install(host: hosts.Host, target: str) -> None:
             failed = hosts.Result(code=failed.code, stderr=failed.stderr + b"\n" + refreshed.stderr)
     words = (failed.stdout + b"\n" + failed.stderr).decode(errors="replace").splitlines()
     raise NodeError(
-        f"{host.name}: apt-get could not install skatelet (exit code {failed.code})",
+        f"{host.name}: apt-get could not install {what} (exit code {failed.code})",
         details=[line for line in words if line.strip()][-12:],
         hint=_apt_hint("\n".join(words)),
     )
 
 
-async def _way_in(host: hosts.Host, target: str) -> list[str]:
-    """apt's arguments for `target`, by what is there.
+async def _way_in(host: hosts.Host, packages: Sequence[Package]) -> list[str]:
+    """apt's arguments for `packages`, by what is there.
 
     apt has no answer to a package that stopped halfway: a reinstallation ends in `Internal Error, No file name`, a plain one in
     `needs to be reinstalled, but I can't find an archive for it`. There dpkg unpacks, and apt only brings what is missing.
     """
-    query = await host.run(["dpkg-query", "-W", "-f=${db:Status-Status}", NAME], check=False)
-    state = query.text if query.code == 0 else ""
-    if state == "installed":
-        return ["--reinstall", target]
-    if state in HALFWAY:
-        await _dpkg(host, "--unpack", target)
+    targets = [_target(package) for package in packages]
+    states = [await _state(host, package.name) for package in packages]
+    if any(state in HALFWAY for state in states):
+        await _dpkg(host, "--unpack", *targets)
         return ["--fix-broken"]
-    return [target]
+    return ["--reinstall", *targets] if "installed" in states else targets
+
+
+async def _state(host: hosts.Host, name: str) -> str:
+    """dpkg's word for a package; empty for one it does not know."""
+    query = await host.run(["dpkg-query", "-W", "-f=${db:Status-Status}", name], check=False)
+    return query.text if query.code == 0 else ""
 
 
 def _apt_hint(words: str) -> str:

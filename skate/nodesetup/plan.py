@@ -13,6 +13,7 @@ class Step(enum.Enum):
     """In the order in which they are taken."""
 
     MEND = "finish an interrupted dpkg"
+    NGINX = "install nginx"
     PACKAGE = "install skatelet"
     IDENTITY = "write the node's identity"
     KEY = "let the drop key in"
@@ -25,6 +26,7 @@ class Desired:
     """What a host should have to be a node."""
 
     identity: bundle.NodeIdentity
+    coredns: package.Package
     package: package.Package
     keep_installed: bool = False
     """The host has a newer package than this machine; it stays."""
@@ -36,9 +38,11 @@ class Desired:
 
 def plan(desired: Desired, observed: facts.Facts) -> list[Step]:
     steps = []
-    install = not _has_package(desired, observed)
-    if observed.dpkg_broken or observed.package_state in package.HALFWAY:
+    install = missing(desired, observed)
+    if observed.dpkg_broken or {observed.package_state, observed.coredns_state} & set(package.HALFWAY):
         steps.append(Step.MEND)
+    if not observed.nginx or observed.nginx_unit == "masked-runtime":
+        steps.append(Step.NGINX)
     if install:
         steps.append(Step.PACKAGE)
     if observed.identity != desired.identity:
@@ -59,10 +63,14 @@ def has_key(authorized_keys: bytes, line: str) -> bool:
     return any(known.split()[:3] == wanted for known in lines)
 
 
-def _has_package(desired: Desired, observed: facts.Facts) -> bool:
-    if observed.package_state != "installed":
-        return False
-    if desired.keep_installed:
-        return True
-    ours = (desired.package.version, desired.package.inputs)
-    return (observed.package_version, observed.package_inputs) == ours
+def missing(desired: Desired, observed: facts.Facts) -> list[package.Package]:
+    """The packages that are to be installed."""
+    pairs = (
+        (desired.package, observed.package_state, (observed.package_version, observed.package_inputs)),
+        (desired.coredns, observed.coredns_state, (observed.coredns_version, observed.coredns_inputs)),
+    )
+    return [
+        wanted
+        for wanted, state, built in pairs
+        if state != "installed" or (built != (wanted.version, wanted.inputs) and not desired.keep_installed)
+    ]

@@ -17,7 +17,10 @@ from skatelet.contract import bundle
 IDENTITY = bundle.NodeIdentity(cluster="home", node="web", subnet="10.66.1.0/24", peer_host="192.0.2.7")
 KEY = "restrict ssh-ed25519 AAAAC3Nz me@here"
 DEB = package.Package(path=Path("x.deb"), version="0.1.0", architecture="amd64", inputs="abc")
-DESIRED = plan.Desired(identity=IDENTITY, package=DEB, key_line=KEY)
+COREDNS = package.Package(
+    path=Path("y.deb"), name="skatelet-coredns", version="0.1.0", architecture="amd64", inputs="def"
+)
+DESIRED = plan.Desired(identity=IDENTITY, package=DEB, coredns=COREDNS, key_line=KEY)
 FIT = facts.Facts(
     os_id="debian",
     os_version="12",
@@ -33,6 +36,11 @@ COMPLETE = dataclasses.replace(
     package_state="installed",
     package_version="0.1.0",
     package_inputs="abc",
+    coredns_state="installed",
+    coredns_version="0.1.0",
+    coredns_inputs="def",
+    nginx=True,
+    nginx_unit="disabled",
     identity=IDENTITY,
     authorized_keys=f"{KEY}\n".encode(),
     units_active=True,
@@ -145,7 +153,8 @@ def test_a_complete_node_needs_nothing() -> None:
 
 def test_a_fresh_host_needs_everything_in_order() -> None:
     step = plan.Step
-    assert plan.plan(DESIRED, FIT) == [step.PACKAGE, step.IDENTITY, step.KEY, step.UNITS]
+    assert plan.plan(DESIRED, FIT) == [step.NGINX, step.PACKAGE, step.IDENTITY, step.KEY, step.UNITS]
+    assert plan.missing(DESIRED, FIT) == [DEB, COREDNS]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +164,12 @@ def test_a_fresh_host_needs_everything_in_order() -> None:
         ({"package_version": "0.0.9"}, [plan.Step.PACKAGE, plan.Step.UNITS]),
         ({"package_state": "half-configured"}, [plan.Step.MEND, plan.Step.PACKAGE, plan.Step.UNITS]),
         ({"package_state": "config-files"}, [plan.Step.PACKAGE, plan.Step.UNITS]),
+        ({"coredns_inputs": "other"}, [plan.Step.PACKAGE, plan.Step.UNITS]),
+        ({"coredns_state": ""}, [plan.Step.PACKAGE, plan.Step.UNITS]),
+        ({"coredns_state": "unpacked"}, [plan.Step.MEND, plan.Step.PACKAGE, plan.Step.UNITS]),
+        ({"nginx": False, "nginx_unit": ""}, [plan.Step.NGINX]),
+        ({"nginx_unit": "masked-runtime"}, [plan.Step.NGINX]),
+        ({"nginx_unit": "enabled", "nginx_running": True}, []),
         ({"dpkg_broken": True}, [plan.Step.MEND]),
         ({"identity": None}, [plan.Step.IDENTITY]),
         ({"authorized_keys": b"restrict ssh-ed25519 OTHER x@y\n"}, [plan.Step.KEY]),
@@ -173,6 +188,19 @@ def test_a_newer_package_stays_and_a_local_node_gets_no_key() -> None:
     observed = dataclasses.replace(COMPLETE, package_version="9.0", authorized_keys=b"")
     desired = dataclasses.replace(DESIRED, keep_installed=True, key_line="")
     assert plan.plan(desired, observed) == []
+    assert plan.missing(desired, dataclasses.replace(observed, coredns_state="")) == [COREDNS]
+
+
+def test_only_the_package_that_differs_is_installed() -> None:
+    assert plan.missing(DESIRED, dataclasses.replace(COMPLETE, coredns_inputs="other")) == [COREDNS]
+    assert plan.missing(DESIRED, dataclasses.replace(COMPLETE, package_inputs="other")) == [DEB]
+
+
+def test_a_host_with_an_nginx_of_its_own_is_warned_of() -> None:
+    (words,) = facts.warnings(dataclasses.replace(COMPLETE, nginx_running=True, listeners=((80, "nginx"),)))
+    assert "own nginx runs" in words
+    assert "80 and 443" in words
+    assert facts.warnings(dataclasses.replace(COMPLETE, listeners=((80, "nginx"), (53, "coredns")))) == []
 
 
 def make_deb(path: Path, control: str, compression: str = "xz") -> Path:
@@ -227,3 +255,17 @@ def test_the_newest_package_of_the_first_place_is_found(tmp_path: Path, monkeypa
     first.mkdir()
     make_deb(first / "skatelet_1_arm64.deb", CONTROL)
     assert package.find("arm64").path == first / "skatelet_1_arm64.deb"
+
+
+def test_the_package_of_coredns_lies_beside_that_of_skatelet(tmp_path: Path) -> None:
+    skatelet = package.read(make_deb(tmp_path / "any.deb", CONTROL), explicit=True)
+    with pytest.raises(ConfigError, match=r"there is no skatelet-coredns_1\.2\.3_arm64\.deb") as caught:
+        package.companion(skatelet)
+    assert "make deb" in caught.value.hint
+    path = make_deb(tmp_path / "skatelet-coredns_1.2.3_arm64.deb", CONTROL.replace("skatelet\n", "skatelet-coredns\n"))
+    assert package.companion(skatelet) == package.Package(
+        path=path, name="skatelet-coredns", version="1.2.3", architecture="arm64", inputs="77", explicit=True
+    )
+    make_deb(path, CONTROL)
+    with pytest.raises(ConfigError, match="is the package skatelet, not skatelet-coredns"):
+        package.companion(skatelet)
