@@ -110,6 +110,8 @@ def _http() -> list[str]:
         "    proxy_http_version 1.1;",
         "    proxy_buffering off;",
         "    proxy_buffer_size 16k;",
+        "    proxy_buffers 8 16k;",
+        "    grpc_buffer_size 16k;",
         "    proxy_request_buffering off;",
         "    proxy_redirect off;",
     ]
@@ -204,6 +206,9 @@ def _headings(server: model.Server) -> Iterator[tuple[str, model.Location]]:
     for location in server.locations:
         if location.match == "regex":
             yield f"~* {quoting.regex(location.path)}", location
+        elif location.match == "exact" and location.path.endswith("/") and location.path != "/":
+            # With `=` nginx would redirect the same path without the slash, which nobody asked for.
+            yield f"~ {quoting.literal(location.path)}", location
         elif location.match == "exact":
             yield f"= {quoting.text(location.path)}", location
         elif not location.path:
@@ -244,6 +249,7 @@ def _location(location: model.Location, resolver: str) -> Iterable[str]:
     if isinstance(backend, model.External):
         yield f"            resolver {quoting.cidr(resolver).partition('/')[0]} valid=30s ipv6=off;"
         yield "            resolver_timeout 5s;"
+        yield f"            {kind}_ssl_name {quoting.host_name(backend.name)};"
         yield f"            set $skate_backend {target};"
         target = "$skate_backend"
     if options.rewrite:

@@ -91,6 +91,11 @@ def regex(pattern: str) -> str:
     return text(f"^{pattern}")
 
 
+def literal(path: str) -> str:
+    """A regular expression that matches `path` alone."""
+    return text(f"^{re.escape(path)}\\z")
+
+
 def rewrite(target: str) -> str:
     """What a path becomes: of URL characters and $1 to $9 alone, so that no variable of nginx's can be read."""
     if len(target) > MAX_PATH or not _REWRITE.fullmatch(target) or target.startswith("//"):
@@ -99,9 +104,9 @@ def rewrite(target: str) -> str:
 
 
 def realm(value: str) -> str:
-    """What a browser shows when it asks for a password. nginx would read variables in it: so no `$`."""
-    if "$" in value or len(value) > 256 or value == "off":
-        raise Refused("must be text of at most 256 characters without '$', and not 'off'")
+    """What a browser shows when it asks for a password. nginx reads variables in it, and puts it between quotes as it is."""
+    if re.search(r'[$"\\]', value) or len(value) > 256 or value == "off":
+        raise Refused("must be text of at most 256 characters without '$', quotes and backslashes, and not 'off'")
     return text(value)
 
 

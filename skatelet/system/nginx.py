@@ -26,10 +26,16 @@ def version(binary: Path) -> tuple[int, ...] | None:
         return None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NginxError(f"nginx cannot be run: {error}") from error
-    found = _VERSION.search(done.stderr + done.stdout)
-    if not found:
+    found = parsed_version(done.stderr + done.stdout)
+    if found is None:
         raise NginxError("nginx does not say its version")
-    return tuple(int(part) for part in found.groups())
+    return found
+
+
+def parsed_version(text: str) -> tuple[int, ...] | None:
+    """The version in what `nginx -v` prints. Pure."""
+    found = _VERSION.search(text)
+    return tuple(int(part) for part in found.groups()) if found else None
 
 
 def refusal(binary: Path, *, prefix: Path, configuration: Path, pid: Path) -> str:
