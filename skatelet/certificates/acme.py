@@ -56,6 +56,8 @@ class Order:
     """A directory in memory."""
     peers: tuple[str, ...] = ()
     """The addresses of the other nodes, which the authority may ask as well."""
+    insist: bool = False
+    """Order nothing while another node does not answer: it may only be a little later than this one."""
 
     def __repr__(self) -> str:
         return f"Order({', '.join(self.hosts)} from {self.server})"
@@ -92,9 +94,9 @@ def order(request: Order) -> Ordered | Failed:
 
 
 def unanswered(request: Order) -> str:
-    """Wait until nginx answers challenges here, and on the other nodes if they do so in time. In words what does not; or empty.
+    """Wait until nginx answers challenges here and on the other nodes. In words what does not; empty when it can be ordered.
 
-    Only this node has to: another that is down must not keep this one from its certificate.
+    In the end only this node has to: another that is down must not keep this one from its certificate.
     """
     deadline = time.monotonic() + ANSWER_SECONDS
     token = secrets.token_urlsafe(16)
@@ -105,9 +107,16 @@ def unanswered(request: Order) -> str:
         if not waiting:
             return ""
         if time.monotonic() >= deadline:
-            here = sorted({host for address, host in waiting if address == "127.0.0.1"})
-            return f"nginx on this node does not answer challenges for {', '.join(here)} yet" if here else ""
+            return _silence(waiting, insist=request.insist)
         time.sleep(POLL_SECONDS)
+
+
+def _silence(waiting: list[tuple[str, str]], *, insist: bool) -> str:
+    here = sorted({host for address, host in waiting if address == "127.0.0.1"})
+    if here:
+        return f"nginx on this node does not answer challenges for {', '.join(here)} yet"
+    there = sorted({address for address, _ in waiting})
+    return f"nginx on {', '.join(there)} does not answer challenges yet" if insist else ""
 
 
 def _answer(address: str, host: str, token: str) -> str:

@@ -203,7 +203,7 @@ class Certificates:
         decision = plan.decide(held=held, attempts=record.attempts, node=world.identity.node, now=world.now)
         if decision.order and self._running is None:
             try:
-                self._begin(world, item)
+                self._begin(world, item, insist=record.attempts.unseen < len(plan.QUICK))
             except secrets.SecretError as error:
                 problem(error.reason, error.message)
                 return []
@@ -214,7 +214,7 @@ class Certificates:
             problem("Ordering" if running else "Waiting", f"asking {item.issuer.server} for {', '.join(item.hosts)}")
         return [] if decision.order else [decision.due]
 
-    def _begin(self, world: World, item: _Wanted) -> None:
+    def _begin(self, world: World, item: _Wanted, *, insist: bool) -> None:
         version = records.next_version(item.folder)
         request = acme.Order(
             hosts=item.hosts,
@@ -225,6 +225,7 @@ class Certificates:
             target=item.folder / str(version),
             scratch=in_memory(self._paths),
             peers=self._nodes,
+            insist=insist,
         )
         print(f"asking {item.issuer.server} for a certificate for {', '.join(item.hosts)}", flush=True)
         future = self._pool.submit(self._order, request)
