@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skatelet.contract import bundle
 
@@ -200,20 +200,22 @@ def unreachable(wanted: Desired, observed: Observed) -> tuple[Route, ...]:
 
 def plan(wanted: Desired, observed: Observed) -> Plan:
     """What to do so that `observed` becomes `wanted`, except for the routes that are unreachable. Nothing when it is."""
+    device = _device_lines(wanted.tunnel, observed) if wanted.tunnel is not None else ()
+    if any(line[:2] == ("link", "add") for line in device):
+        # With the device goes all that leads through it.
+        routes = tuple(route for route in observed.routes if not route.device)
+        observed = replace(observed, routes=routes, neighbours=(), forwards=())
     left_out = unreachable(wanted, observed)
     ip: list[Words] = []
     bridge: list[Words] = []
     if wanted.gateway not in observed.gateways:
         ip.append(gateway_line(wanted.gateway))
     if wanted.tunnel is not None:
-        ip += _device_lines(wanted.tunnel, observed)
-        standing = observed.tunnel is not None and not observed.tunnel_foreign
-        neighbours = observed.neighbours if standing else ()
-        forwards = observed.forwards if standing else ()
-        ip += [neighbour_line(far) for far in wanted.far if (far.gateway, far.mac) not in neighbours]
-        bridge += [forward_line(far) for far in wanted.far if (far.mac, far.peer) not in forwards]
-        bridge += _stale_forwards(wanted, forwards)
-        ip += _stale_neighbours(wanted, neighbours)
+        ip += device
+        ip += [neighbour_line(far) for far in wanted.far if (far.gateway, far.mac) not in observed.neighbours]
+        bridge += [forward_line(far) for far in wanted.far if (far.mac, far.peer) not in observed.forwards]
+        bridge += _stale_forwards(wanted, observed.forwards)
+        ip += _stale_neighbours(wanted, observed.neighbours)
     for route in wanted.routes:
         if route not in observed.routes and route not in left_out:
             ip.append(route_line(route))
