@@ -21,7 +21,7 @@ demo: $(VENV)/.installed  ## Boot three nodes, deploy the examples on them, show
 	$(SUDO) $(BIN)/python -m skate.sandbox.demo
 
 test: $(VENV)/.installed  ## All tests, the ones on real nodes included
-	$(SUDO) packaging/setup-machine sandbox
+	$(SUDO) packaging/setup-machine test
 	packaging/build-deb
 	$(MAKE) --no-print-directory check
 	$(SUDO) $(BIN)/pytest
