@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from skate import scheduling, workloads
+from skate import readable, scheduling, workloads
 from skate.errors import SkateError
 from skatelet.contract import bundle
 from skatelet.contract.status import Status
@@ -54,7 +54,7 @@ def from_bundle(source: bundle.Bundle) -> Catalogue:
         paths = {*map(bundle.node_path, nodes), *map(bundle.object_path, objects)}
         found = {key_of(item.manifest): item for item in objects}
         for item in objects:
-            workloads.from_manifest(item.manifest)
+            readable.check(item.manifest)
     except (SkateError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise bundle.BundleError("Malformed", f"an object of the catalogue cannot be read: {error!r:.200}") from error
     if not paths <= source.files.keys():

@@ -7,6 +7,7 @@ there is something to say about it. A `List` is flattened into its items here, e
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ import yaml
 
 from skate.manifests import problems
 from skatelet.contract import canonical
+
+_OWN_TAG = re.compile(r"for the tag '(?!tag:yaml\.org)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,4 +126,7 @@ def _sentence(file: str, error: canonical.CanonicalError, text: str, cause: Exce
     # What is missing at the end is missed by libyaml one line after the last.
     line = min(line, len(text.splitlines()) or 1)
     place = f"{file}:{line}" if line else file
+    if _OWN_TAG.search(error.message):
+        # The value itself, which may be a password that nobody put in quotes.
+        return f"{place}: a value that begins with '!' must stand in quotes"
     return f"{place}: {error.message}"
