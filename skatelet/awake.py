@@ -21,7 +21,7 @@ from typing import Any
 
 import sdnotify
 
-from skatelet import intake, networking
+from skatelet import intake, wiring
 from skatelet.outlook import Outlook
 from skatelet.paths import Paths
 from skatelet.reconcile import Node
@@ -105,7 +105,7 @@ def run(
             wait=lambda future: _wait(future, signals),
             wake=lambda: happenings.put("done"),
             first_look=first_look,
-            reconcilers=networking.reconcilers(paths, wake=lambda: happenings.put("done")),
+            network=wiring.network(paths, wake=lambda: happenings.put("done")),
         )
         threading.Thread(target=_watch, args=(paths, happenings, looked, ending), daemon=True).start()
         try:

@@ -6,12 +6,11 @@ Each reconciler stands for itself: what one cannot do, or trips over, is in its 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence, Set
+from collections.abc import Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from skatelet import reconciler, services
 from skatelet.contract import bundle
-from skatelet.paths import Paths
 from skatelet.pods import model
 
 SOONEST = 0.5
@@ -30,42 +29,48 @@ class Outcome:
     due: float | None = None
 
 
-def reconcilers(paths: Paths, *, wake: Callable[[], None]) -> tuple[reconciler.Reconciler, ...]:
-    """Those of this node, in the order in which they are to be called."""
-    return ()
+class Network:
+    """The reconcilers of this node, in the order in which they are called: each may use what those before it have done."""
 
+    def __init__(self, reconcilers: Sequence[reconciler.Reconciler]) -> None:
+        self._reconcilers = reconcilers
 
-def reconcile(
-    reconcilers: Iterable[reconciler.Reconciler],
-    *,
-    identity: bundle.NodeIdentity,
-    followed: bundle.Bundle,
-    serving: tuple[services.Pod, ...],
-    now: float,
-    notes: MutableMapping[str, str],
-) -> Outcome:
-    """Let each reconciler do its work once."""
-    world = reconciler.World(
-        identity=identity, followed=followed, version=version(followed), serving=serving, now=now, notes=notes
-    )
-    conditions: dict[str, reconciler.Condition] = {}
-    outcomes: list[reconciler.Outcome] = []
-    for item in reconcilers:
-        try:
-            outcome = item.reconcile(world)
-        except Exception as error:  # a bug of ours in one of them: it must be seen, and must not stop the others
-            message = f"{type(error).__name__}: {error}"[:1000]
-            failed = reconciler.Condition(word="False", reason="InternalError", message=message)
-            outcome = reconciler.Outcome(condition=failed)
-        conditions[item.condition] = outcome.condition
-        outcomes.append(outcome)
-    return Outcome(
-        conditions=conditions,
-        events=tuple(event for outcome in outcomes for event in outcome.events),
-        acted=any(outcome.acted for outcome in outcomes),
-        busy=any(outcome.busy for outcome in outcomes),
-        due=min((max(outcome.due, now + SOONEST) for outcome in outcomes if outcome.due is not None), default=None),
-    )
+    def close(self) -> None:
+        """skatelet leaves: begin nothing more."""
+        for item in self._reconcilers:
+            item.close()
+
+    def reconcile(
+        self,
+        *,
+        identity: bundle.NodeIdentity,
+        followed: bundle.Bundle,
+        serving: tuple[services.Pod, ...],
+        now: float,
+        notes: MutableMapping[str, str],
+    ) -> Outcome:
+        """Let each reconciler do its work once."""
+        world = reconciler.World(
+            identity=identity, followed=followed, version=version(followed), serving=serving, now=now, notes=notes
+        )
+        conditions: dict[str, reconciler.Condition] = {}
+        outcomes: list[reconciler.Outcome] = []
+        for item in self._reconcilers:
+            try:
+                outcome = item.reconcile(world)
+            except Exception as error:  # a bug of ours in one of them: it must be seen, and must not stop the others
+                message = f"{type(error).__name__}: {error}"[:1000]
+                failed = reconciler.Condition(word="False", reason="InternalError", message=message)
+                outcome = reconciler.Outcome(condition=failed)
+            conditions[item.condition] = outcome.condition
+            outcomes.append(outcome)
+        return Outcome(
+            conditions=conditions,
+            events=tuple(event for outcome in outcomes for event in outcome.events),
+            acted=any(outcome.acted for outcome in outcomes),
+            busy=any(outcome.busy for outcome in outcomes),
+            due=min((max(outcome.due, now + SOONEST) for outcome in outcomes if outcome.due is not None), default=None),
+        )
 
 
 def version(followed: bundle.Bundle) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, TypeVar
 
-from skatelet import identity, intake, networking, reconciler, report, services, store
+from skatelet import identity, intake, networking, report, services, store
 from skatelet.contract import bundle, status
 from skatelet.network import reconcile as network
 from skatelet.outlook import Outlook, earlier
@@ -37,7 +37,7 @@ class Node:
         wait: Callable[[futures.Future[Any]], Any],
         wake: Callable[[], None],
         first_look: Callable[[], list[dict[str, Any]]] | None = None,
-        reconcilers: Sequence[reconciler.Reconciler] = (),
+        network: networking.Network | None = None,
     ) -> None:
         self._paths = paths
         self._podman = podman
@@ -45,7 +45,7 @@ class Node:
         self._wait = wait
         self._first_look = first_look
         self._running = running.Running(podman, wake=wake)
-        self._reconcilers = reconcilers
+        self._network = network
         self._draining: Mapping[str, float] = {}
         self._leaving: frozenset[str] = frozenset()
         self._conditions: dict[str, Condition] = {}
@@ -69,8 +69,8 @@ class Node:
     def close(self, *, patience: float = 0.0) -> None:
         """Begin nothing more, and leave what runs to itself; see skatelet.pods.running."""
         self._calls_pool.shutdown(wait=False, cancel_futures=True)
-        for item in self._reconcilers:
-            item.close()
+        if self._network is not None:
+            self._network.close()
         self._running.close(patience=patience)
 
     def once(self) -> Outlook:
@@ -178,7 +178,7 @@ class Node:
             outlook = self._pods()
         except PodmanError as error:
             return _without_podman(error)
-        return self._network(self._bundle, self._identity, outlook), problem
+        return self._reach_others(self._bundle, self._identity, outlook), problem
 
     def _publish_copy(self) -> Condition:
         try:
@@ -217,7 +217,7 @@ class Node:
 
     def _drain(self, actions: Sequence[model.Action], seen: Sequence[model.SeenPod], now: float) -> draining.Draining:
         """Which of `actions` to begin now: what serves is out of the names for a moment before it is stopped."""
-        serving = {pod.name for pod in seen if pod.managed and pod.runs} if self._reconcilers else set()
+        serving = {pod.name for pod in seen if pod.managed and pod.runs} if self._network is not None else set()
         found = draining.hold(actions, serving=serving, since=self._draining, now=now)
         self._happened = self._happened or bool(found.since.keys() - self._draining.keys())
         self._draining = found.since
@@ -226,8 +226,8 @@ class Node:
         }
         return found
 
-    def _network(self, followed: bundle.Bundle, node: bundle.NodeIdentity, outlook: Outlook) -> Outlook:
-        if not self._reconcilers:
+    def _reach_others(self, followed: bundle.Bundle, node: bundle.NodeIdentity, outlook: Outlook) -> Outlook:
+        if self._network is None:
             return outlook
         serving = networking.serving_pods(
             followed=followed,
@@ -236,8 +236,7 @@ class Node:
             node=node.node,
             node_address=services.node_address(node),
         )
-        outcome = networking.reconcile(
-            self._reconcilers,
+        outcome = self._network.reconcile(
             identity=node,
             followed=followed,
             serving=serving,

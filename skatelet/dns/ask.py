@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 PORT = 53
 TIMEOUT_SECONDS = 0.1
+A = 1
 TXT = 16
 REFUSED = 5
 _HEADER = struct.Struct("!HHHHHH")
@@ -29,12 +30,23 @@ class Answer:
     """0 for well, 3 for NXDOMAIN, … (RFC 1035, 4.1.1)."""
     texts: tuple[tuple[str, ...], ...] = ()
     """The strings of each TXT record."""
+    addresses: tuple[str, ...] = ()
+    """Of each A record."""
 
 
 def texts(server: str, name: str, *, port: int = PORT, timeout: float = TIMEOUT_SECONDS) -> Answer:
     """Ask `server` for the TXT records of `name`; `timeout` in seconds. Raises NoAnswer."""
+    return _ask(server, name, TXT, port=port, timeout=timeout)
+
+
+def addresses(server: str, name: str, *, port: int = PORT, timeout: float = TIMEOUT_SECONDS) -> list[str]:
+    """The IPv4 addresses that `server` has for `name`, none where it has no such name. Raises NoAnswer."""
+    return list(_ask(server, name, A, port=port, timeout=timeout).addresses)
+
+
+def _ask(server: str, name: str, kind: int, *, port: int, timeout: float) -> Answer:
     number = secrets.randbelow(2**16)
-    question = encode(name, number)
+    question = encode(name, number, kind)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
             stream.settimeout(timeout)
@@ -49,11 +61,11 @@ def texts(server: str, name: str, *, port: int = PORT, timeout: float = TIMEOUT_
     return decode(data, number)
 
 
-def encode(name: str, number: int) -> bytes:
-    """The question for `name`'s TXT records."""
+def encode(name: str, number: int, kind: int = TXT) -> bytes:
+    """The question for `name`'s records of a kind."""
     parts = [part.encode("ascii") for part in name.rstrip(".").split(".")]
     labels = b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
-    return _HEADER.pack(number, 0, 1, 0, 0, 1) + labels + struct.pack("!HH", TXT, 1) + _EDNS
+    return _HEADER.pack(number, 0, 1, 0, 0, 1) + labels + struct.pack("!HH", kind, 1) + _EDNS
 
 
 def decode(data: bytes, number: int) -> Answer:
@@ -65,17 +77,19 @@ def decode(data: bytes, number: int) -> Answer:
         place = _HEADER.size
         for _ in range(questions):
             place = _skip_name(data, place) + 4
-        texts = []
+        texts, addresses = [], []
         for _ in range(answers):
             place = _skip_name(data, place)
             kind, _, _, length = _RECORD.unpack_from(data, place)
             place += _RECORD.size
             if kind == TXT:
                 texts.append(_strings(data[place : place + length]))
+            elif kind == A and length == 4:
+                addresses.append(socket.inet_ntoa(data[place : place + length]))
             place += length
     except (struct.error, IndexError) as error:
         raise NoAnswer("an answer that cannot be read") from error
-    return Answer(code=flags & 0xF, texts=tuple(texts))
+    return Answer(code=flags & 0xF, texts=tuple(texts), addresses=tuple(addresses))
 
 
 def _skip_name(data: bytes, place: int) -> int:

@@ -106,8 +106,8 @@ class Broken(Steady):
 
 
 def run(*reconcilers, now=100.0):
-    return networking.reconcile(
-        reconcilers, identity=IDENTITY, followed=made(instance("a")), serving=(), now=now, notes={}
+    return networking.Network(reconcilers).reconcile(
+        identity=IDENTITY, followed=made(instance("a")), serving=(), now=now, notes={}
     )
 
 
