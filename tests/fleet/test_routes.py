@@ -32,7 +32,7 @@ def seen_as(cluster: support.Cluster, source: dict[str, Any], target: str) -> st
     container = f"{source['metadata']['name']}.default-httpd"
     where = cluster.fleet.node(source["spec"]["nodeName"])
     url = f"http://{target}:8080/cgi-bin/who"
-    done = where.run(["podman", "exec", container, "wget", "-T", "3", "-qO-", url], check=False)
+    done = where.run(["timeout", "5", "podman", "exec", container, "wget", "-qO-", url], check=False)
     found = re.search(r"\d+\.\d+\.\d+\.\d+", done.stdout)
     return found[0] if found else ""
 
