@@ -84,6 +84,11 @@ class Paths:
         return self.below("/run/skatelet-coredns")
 
     @property
+    def resolv(self) -> Path:
+        """resolv.conf of pods that podman writes none for: kept over reboots, as their containers are."""
+        return self.below("/var/lib/skatelet/resolv")
+
+    @property
     def ingress(self) -> Path:
         """nginx's configuration tree, keys of certificates included: in memory only."""
         return self.below("/run/skatelet-ingress")

@@ -41,6 +41,11 @@ def zone_of(node: str) -> str:
     return f"{node}.{NODES}"
 
 
+def gateway_of(subnet: str) -> str:
+    """The address at which the pods of a subnet find CoreDNS: its first. Raises ValueError or IndexError for what has none."""
+    return str(ipaddress.IPv4Network(subnet)[1])
+
+
 def shown(text: str) -> str:
     """`text` as it may stand in a message, whatever it is."""
     return ascii(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")

@@ -7,15 +7,13 @@ is not well, and once in each run of skatelet.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 
 from skatelet import durable, services
 from skatelet.contract import bundle
-from skatelet.dns import ask, catalogue, corefile, health, plan, resolv, resolved, unit, zone
+from skatelet.dns import ask, catalogue, corefile, health, labels, plan, resolv, resolved, unit, zone
 from skatelet.paths import Paths
 from skatelet.reconciler import Condition, Outcome, World
 from skatelet.system import command
@@ -48,6 +46,7 @@ class Names:
         self._version = ""
         self._catalogue: catalogue.Catalogue | None = None
         self._since: float | None = None
+        self._failure = ""
         self._last: Condition | None = None
 
     def close(self) -> None:
@@ -141,10 +140,12 @@ class Names:
         return self._since is not None and 0 <= now - self._since < RETRY_SECONDS
 
     def _begin(self, begin: Callable[[], None], world: World) -> bool:
-        self._since = world.now
-        # That it does not run is seen by asking it, and said in its own words.
-        with contextlib.suppress(command.CommandError):
+        self._since, self._failure = world.now, ""
+        try:
             begin()
+        except command.CommandError as error:
+            # It may run all the same: that is seen by asking it.
+            self._failure = str(error)
         return True
 
     def _tell_host(self, setup: corefile.Setup) -> str:
@@ -208,7 +209,7 @@ class Names:
 
     def _silent(self, silence: str, gateway: str) -> Condition:
         words = unit.last_words()
-        message = f"CoreDNS does not answer at {gateway}: {words or silence}"
+        message = f"CoreDNS does not answer at {gateway}: {words or self._failure or silence}"
         if "address already in use" in words:
             reason = "PortTaken"
         elif "cannot assign requested address" in words:
@@ -220,7 +221,7 @@ class Names:
 
 def gateway_of(identity: bundle.NodeIdentity) -> str:
     """The address at which pods and the host find CoreDNS."""
-    return str(ipaddress.IPv4Network(identity.subnet)[1])
+    return labels.gateway_of(identity.subnet)
 
 
 def _starting() -> Condition:

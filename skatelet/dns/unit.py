@@ -28,8 +28,7 @@ def running(paths: Paths) -> bool:
 
 
 def start() -> None:
-    """Start it, also when it has failed too often. Raises CommandError."""
-    command.run(["systemctl", "reset-failed", NAME])
+    """Start it. Raises CommandError."""
     command.run(["systemctl", "start", NAME])
 
 

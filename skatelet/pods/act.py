@@ -15,8 +15,10 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+from skatelet import durable
 from skatelet.pods import manifest, model
 from skatelet.pods.memory import Result, Started
+from skatelet.pods.resolving import Resolving
 from skatelet.system.podman import Podman, PodmanError, tidy
 
 NETWORK = "skate"
@@ -29,10 +31,14 @@ Say = Callable[[str, str, str], None]
 
 
 class Actor:
-    """Does actions on pods. Safe to call from several threads at once, for different pods."""
+    """Does actions on pods. Safe to call from several threads at once, for different pods.
 
-    def __init__(self, podman: Podman) -> None:
+    `resolving` says how names are resolved on this node; it is asked before each play.
+    """
+
+    def __init__(self, podman: Podman, *, resolving: Callable[[], Resolving] = Resolving) -> None:
         self._podman = podman
+        self._resolving = resolving
         self._guard = threading.Lock()
         self._image_locks: dict[str, threading.Lock] = {}
 
@@ -61,7 +67,10 @@ class Actor:
 
     def _play_once(self, pod: model.DesiredPod) -> dict[str, Any]:
         network = f"{NETWORK}:ip={pod.address}" if pod.address else ""
-        text = manifest.play_manifest(pod)
+        settings = manifest.dns(pod, self._resolving())
+        if settings is not None and settings.file is not None:
+            durable.write(settings.file, settings.text().encode(), mode=0o644)
+        text = manifest.play_manifest(pod, settings)
         try:
             return self._podman.play(text, network=network)
         except PodmanError as error:
@@ -132,6 +141,7 @@ class Actor:
             self._remove_pod(action.pod.id)
             if not action.keep_volumes:
                 self._remove_volumes(action.pod.name)
+                self._remove_file(action.pod.name)
         except PodmanError as error:
             say("Warning", "FailedKillPod", error.message)
             return Result(failure=model.Failure(reason="FailedKillPod", message=error.message))
@@ -190,6 +200,11 @@ class Actor:
     def _remove_volumes(self, name: str) -> None:
         for volume in self._podman.volumes(f"{model.POD}={name}"):
             self._podman.remove_volume(str(volume["Name"]))
+
+    def _remove_file(self, name: str) -> None:
+        directory = self._resolving().directory
+        if directory is not None:
+            (directory / name).unlink(missing_ok=True)
 
     def _fetch(self, pod: model.DesiredPod, say: Say) -> model.Failure | None:
         """See that every image of `pod` is on the node, by its pull policy."""

@@ -3,6 +3,7 @@
 - restartPolicy is Never for podman: skatelet restarts containers itself, with Kubernetes' backoff, which podman has not.
 - imagePullPolicy is Never: images are fetched before, so that a refused pull and a failed start are told apart.
 - up to podman 4.x every containerPort is published on the host: only ports with a hostPort stay.
+- dnsPolicy means nothing to podman: what it comes to is said by dnsConfig; see skatelet.pods.resolving.
 - an emptyDir named `tmp` is one volume `tmp` for all pods that have one (4.3 and 5.4): each becomes a volume of the pod's own,
   created before, with labels, in memory where asked for (4.3 ignores `medium: Memory`).
 """
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skatelet.contract import canonical
-from skatelet.pods import model
+from skatelet.pods import model, resolving
 
 MAX_HOSTNAME = 63
 
@@ -50,8 +51,14 @@ def empty_dirs(pod: model.DesiredPod) -> dict[str, dict[str, str]]:
     return found
 
 
-def play_manifest(pod: model.DesiredPod) -> bytes:
-    """The YAML that podman plays."""
+def dns(pod: model.DesiredPod, node: resolving.Resolving) -> resolving.Settings | None:
+    """What the pod's resolv.conf is to say; None where what podman does by itself is right."""
+    spec: Mapping[str, Any] = pod.manifest.get("spec") or {}
+    return resolving.settings(spec, pod_name=pod.pod_name, namespace=pod.namespace, node=node)
+
+
+def play_manifest(pod: model.DesiredPod, settings: resolving.Settings | None = None) -> bytes:
+    """The YAML that podman plays. `settings` are those that `dns` gave."""
     user = copy.deepcopy(dict(pod.manifest))
     metadata: Mapping[str, Any] = user.get("metadata") or {}
     spec: dict[str, Any] = user.get("spec") or {}
@@ -66,6 +73,12 @@ def play_manifest(pod: model.DesiredPod) -> bytes:
         if "emptyDir" in volume:
             del volume["emptyDir"]
             volume["persistentVolumeClaim"] = {"claimName": volume_name(pod, str(volume["name"]))}
+    for field in ("dnsPolicy", "dnsConfig"):
+        spec.pop(field, None)
+    if settings is not None and settings.file is not None:
+        resolving.mount(spec, settings.file)
+    elif settings is not None:
+        spec["dnsConfig"] = settings.dns_config()
     return canonical.dump(
         {
             "apiVersion": "v1",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 
 from skatelet.pods import act, memory, model
+from skatelet.pods.resolving import Resolving
 from skatelet.system.podman import Podman
 
 ACTING = 4
@@ -21,8 +22,10 @@ Ended = tuple[model.Action, memory.Result, list[tuple[str, str, str]]]
 class Running:
     """At most one action a pod. `wake` is called, in another thread, at the end of each."""
 
-    def __init__(self, podman: Podman, *, wake: Callable[[], None]) -> None:
-        self._actor = act.Actor(podman)
+    def __init__(
+        self, podman: Podman, *, wake: Callable[[], None], resolving: Callable[[], Resolving] = Resolving
+    ) -> None:
+        self._actor = act.Actor(podman, resolving=resolving)
         self._wake = wake
         self._pods_pool = futures.ThreadPoolExecutor(ACTING, thread_name_prefix="pods")
         self._fetch_pool = futures.ThreadPoolExecutor(ACTING, thread_name_prefix="fetch")
