@@ -252,17 +252,22 @@ class Ingress:
         elif running:
             nginx.reload()
             return True, ""
-        taken = nginx.listeners(PORTS)
+        taken = [item for item in nginx.listeners(PORTS) if not self._ours(item.pid)]
         if taken:
-            return False, "; ".join(taken)
+            return False, "; ".join(f"port {item.port}: {item.process} (pid {item.pid})" for item in taken)
         nginx.start()
         return True, ""
 
     def _running(self) -> bool:
         try:
-            pid = int(self._tree.pid.read_text(encoding="ascii"))
-            return nginx.UNIT in self._paths.proc(f"{pid}/cgroup").read_text(encoding="ascii", errors="replace")
+            return self._ours(int(self._tree.pid.read_text(encoding="ascii")))
         except (OSError, ValueError):
+            return False
+
+    def _ours(self, pid: int) -> bool:
+        try:
+            return nginx.UNIT in self._paths.proc(f"{pid}/cgroup").read_text(encoding="ascii", errors="replace")
+        except OSError:
             return False
 
     def _fingerprint(self) -> str:

@@ -44,6 +44,14 @@ class Tree:
         return self.root / "current"
 
     @property
+    def group(self) -> int:
+        """The numeric group of nginx's workers. Raises OSError where there is none."""
+        try:
+            return grp.getgrnam(self.account).gr_gid
+        except KeyError as error:
+            raise OSError(f"there is no group {self.account}: systemd-sysusers makes it") from error
+
+    @property
     def pid(self) -> Path:
         return self.root / "nginx.pid"
 
@@ -102,7 +110,7 @@ class Tree:
             chain, key = self._sources(pair)
             self._write(staging / f"tls/{pair_name}.crt", chain.read_bytes(), 0o600)
             self._write(staging / f"tls/{pair_name}.key", key.read_bytes(), 0o600)
-        group = grp.getgrnam(self.account).gr_gid if served.files else -1
+        group = self.group if served.files else -1
         os.chown(staging / "users", -1, group)
         for file, content in served.files.items():
             self._write(staging / "users" / file, content, 0o640, group=group)

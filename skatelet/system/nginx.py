@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from skatelet.system import command
@@ -11,7 +12,18 @@ from skatelet.system import command
 UNIT = "skatelet-ingress.service"
 NOT_LOADED = 5
 _VERSION = re.compile(r"nginx/(\d+)\.(\d+)\.(\d+)")
-_NAME = re.compile(r'\(\("([^"]+)",pid=(\d+)')
+_EMERGENCY = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.*?)(?: in /\S+:\d+)?$", re.MULTILINE)
+_PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Listener:
+    """A process that listens on a port."""
+
+    port: int
+    process: str
+    pid: int
+    """0 where it is not known."""
 
 
 class NginxError(Exception):
@@ -49,11 +61,14 @@ def refusal(binary: Path, *, prefix: Path, configuration: Path, pid: Path) -> st
     except command.CommandError as error:
         if error.exit_code < 0:
             raise NginxError(str(error)) from error
-        lines = [line for line in error.stderr.splitlines() if "[emerg]" in line] or error.stderr.splitlines()
-        return (lines or ["nginx refused the configuration, and did not say why"])[0].partition("[emerg] ")[2] or lines[
-            0
-        ]
+        return reason(error.stderr)
     return ""
+
+
+def reason(text: str) -> str:
+    """Why nginx refused, out of what it printed: without process numbers and paths, which are others each time. Pure."""
+    found = _EMERGENCY.search(text)
+    return found[1] if found else "nginx refused the configuration, and did not say why"
 
 
 def start() -> None:
@@ -72,8 +87,8 @@ def stop() -> None:
     _systemctl("stop")
 
 
-def listeners(ports: tuple[int, ...]) -> list[str]:
-    """Who listens on `ports`, as `port 80: apache2 (pid 12)`. Raises NginxError."""
+def listeners(ports: tuple[int, ...]) -> list[Listener]:
+    """Who listens on `ports`. Raises NginxError."""
     condition = " or ".join(f"sport = :{port}" for port in ports)
     try:
         text = command.run(["ss", "-H", "-l", "-t", "-n", "-p", f"( {condition} )"])
@@ -82,15 +97,15 @@ def listeners(ports: tuple[int, ...]) -> list[str]:
     return listening(text)
 
 
-def listening(text: str) -> list[str]:
+def listening(text: str) -> list[Listener]:
     """What `ss -Hltnp` printed, as `listeners` gives it. Pure."""
     found = set()
     for line in text.splitlines():
         fields = line.split()
-        if len(fields) >= 5:
-            names = _NAME.findall(line)
-            who = ", ".join(sorted({f"{name} (pid {pid})" for name, pid in names})) or "an unknown process"
-            found.add(f"port {fields[3].rpartition(':')[2]}: {who}")
+        port = fields[3].rpartition(":")[2] if len(fields) > 3 else ""
+        for name, pid in _PROCESS.findall(line) or [("an unknown process", "0")]:
+            if port.isdecimal():
+                found.add(Listener(port=int(port), process=name, pid=int(pid)))
     return sorted(found)
 
 

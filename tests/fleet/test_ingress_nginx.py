@@ -1,4 +1,4 @@
-"""What nginx, of each version that nodes have, makes of the rules: Kubernetes' conformance cases for Ingress, and all that goes beyond.
+"""What nginx, of each version that nodes have, makes of the rules: Kubernetes' conformance cases, and all that goes beyond.
 
 https://github.com/kubernetes-sigs/ingress-controller-conformance/tree/master/features
 """
