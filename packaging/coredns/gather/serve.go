@@ -312,7 +312,10 @@ func (q *query) follow(ctx context.Context, target string) bool {
 		return true
 	}
 	if got.Rcode == dns.RcodeRefused {
-		// No forward at this address: who asks follows by itself.
+		// This server says so itself where it has no forward at the address that was asked: who asks there follows by itself.
+		if got.RecursionAvailable {
+			q.reply.Rcode = dns.RcodeServerFailure
+		}
 		return true
 	}
 	q.reply.Rcode, q.reply.Truncated = got.Rcode, got.Truncated

@@ -13,12 +13,14 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	_ "github.com/coredns/coredns/plugin/acl"
 	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/forward"
 	"github.com/miekg/dns"
 )
 
 func TestMain(m *testing.M) {
-	dnsserver.Directives = []string{"bind", "acl", pluginName, "forward"}
+	dnsserver.Directives = []string{"bind", "errors", "acl", "cache", pluginName, "forward"}
 	dnsserver.Quiet = true
 	caddy.Quiet = true
 	os.Exit(m.Run())
@@ -56,6 +58,35 @@ func TestWhatACorefileMaySay(t *testing.T) {
 	c.ServerBlockKeys = []string{"example.org:53"}
 	if _, err := parseConfig(c); err == nil {
 		t.Error("a zone that is not ours was taken")
+	}
+}
+
+func TestTheCorefileOfTheReadmeIsOne(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "## Corefile\n")
+	var example strings.Builder
+	for line := range strings.Lines(rest) {
+		code, ok := strings.CutPrefix(line, "    ")
+		if !ok && strings.TrimSpace(line) != "" {
+			break
+		}
+		example.WriteString(code)
+	}
+	if !strings.Contains(example.String(), "own node-1") {
+		t.Fatalf("no example: %q", example.String())
+	}
+	input := caddy.CaddyfileInput{Contents: []byte(example.String()), Filepath: "README.md", ServerTypeName: "dns"}
+	if err := caddy.ValidateAndExecuteDirectives(input, nil, true); err != nil {
+		t.Error(err)
+	}
+	broken := caddy.CaddyfileInput{
+		Contents: []byte(strings.Replace(example.String(), "own node-1", "own", 1)), Filepath: "README.md", ServerTypeName: "dns",
+	}
+	if err := caddy.ValidateAndExecuteDirectives(broken, nil, true); err == nil {
+		t.Error("a broken example was taken")
 	}
 }
 
