@@ -48,7 +48,7 @@ def _ingress(manifest: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
             raise TypeError("a port is no number")
     for rule in spec.get("rules") or ():
         _texts(rule.get("host"))
-        for item in (rule.get("http") or {}).get("paths") or ():
+        for item in rule["http"]["paths"] if rule.get("http") else ():
             _texts(item.get("path"), item.get("pathType"), item["backend"]["service"]["name"])
     for entry in spec.get("tls") or ():
         _texts(entry.get("secretName"), *(entry.get("hosts") or ()))

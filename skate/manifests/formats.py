@@ -72,6 +72,8 @@ def host_name(value: str) -> list[str]:
         pass
     else:
         return ["must be a DNS name, not an IP address"]
+    if any(len(label) > 63 for label in value.split(".")):
+        return ["must be no more than 63 characters between two dots"]
     if "*" not in value:
         return dns_subdomain(value)
     wrong = _too_long(value, 253)
