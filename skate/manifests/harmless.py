@@ -1,7 +1,7 @@
 """Fields that Kubernetes knows, skate does not do, and that change nothing: they are left out with a warning.
 
 A field stands here with the values at which it is harmless: either because the value is what happens anyway (hostPID false,
-dnsPolicy ClusterFirst), or because what the field asks for has no meaning without a control plane, or because the API server
+preemptionPolicy PreemptLowerPriority), or because what the field asks for has no meaning without a control plane, or because the API server
 sets it and refuses to take it from users (uid, status). `kubectl get -o yaml` prints most of them, and people apply
 what it prints.
 """
@@ -60,7 +60,6 @@ FIELDS: dict[str, dict[str, tuple[str, tuple[Any, ...]]]] = {
     "DeploymentSpec": {"paused": (_DEFAULT, (False,))},
     "PodSpec": {
         "automountServiceAccountToken": (_DEFAULT, (_ANY,)),
-        "dnsPolicy": (_DEFAULT, ("ClusterFirst",)),
         "enableServiceLinks": (_DEFAULT, (_ANY,)),
         "hostIPC": (_DEFAULT, (False,)),
         "hostPID": (_DEFAULT, (False,)),

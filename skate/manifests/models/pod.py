@@ -7,17 +7,22 @@ else has to be told. Tried with podman 4.3 and 5.4, and left out of a container 
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from skate.manifests import problems
+from skate.manifests import formats, problems
 from skate.manifests.models import meta, scalars
 from skate.manifests.models.container import Container
 
 HostPathType = Literal[
     "", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"
 ]
+MAX_NAMESERVERS = 3
+MAX_SEARCHES = 32
+MAX_SEARCH_TEXT = 2048
+_OPTION = re.compile(r"[A-Za-z0-9._/-]+")
 
 
 class EmptyDirVolumeSource(scalars.Model):
@@ -57,6 +62,49 @@ class HostAlias(scalars.Model):
     hostnames: list[scalars.DnsSubdomain] = Field(default_factory=list)
 
 
+class PodDNSConfigOption(scalars.Model):
+    name: scalars.Text = ""
+    value: scalars.Text | None = None
+
+    @model_validator(mode="after")
+    def _stands_in_one_line(self) -> PodDNSConfigOption:
+        wrong = [] if self.name else [problems.required(("name",), "must not be empty")]
+        for field, text in (("name", self.name), ("value", self.value or "")):
+            if text and not _OPTION.fullmatch(text):
+                sentence = "must consist of letters, digits, '-', '_', '.' or '/', to stand in resolv.conf"
+                wrong.append(problems.invalid((field,), text, sentence))
+        if wrong:
+            raise problems.errors(*wrong)
+        return self
+
+
+class PodDNSConfig(scalars.Model):
+    nameservers: list[scalars.IpAddress] = Field(default_factory=list)
+    searches: list[scalars.Text] = Field(default_factory=list)
+    options: list[PodDNSConfigOption] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits_into_resolv_conf(self) -> PodDNSConfig:
+        wrong = []
+        if len(self.nameservers) > MAX_NAMESERVERS:
+            sentence = f"must not have more than {MAX_NAMESERVERS} nameservers"
+            wrong.append(problems.invalid(("nameservers",), self.nameservers, sentence))
+        if len(self.searches) > MAX_SEARCHES:
+            sentence = f"must not have more than {MAX_SEARCHES} search paths"
+            wrong.append(problems.invalid(("searches",), self.searches, sentence))
+        if len(" ".join(self.searches)) > MAX_SEARCH_TEXT:
+            sentence = f"must not have more than {MAX_SEARCH_TEXT} characters (including spaces) in the search list"
+            wrong.append(problems.invalid(("searches",), self.searches, sentence))
+        wrong += [
+            problems.invalid(("searches", index), name, sentence)
+            for index, name in enumerate(self.searches)
+            for sentence in formats.dns_subdomain(name.removesuffix("."))
+        ]
+        if wrong:
+            raise problems.errors(*wrong)
+        return self
+
+
 class PodSpec(scalars.Model):
     containers: list[Container]
     volumes: list[Volume] = Field(default_factory=list)
@@ -65,6 +113,8 @@ class PodSpec(scalars.Model):
     node_name: scalars.OptionalDnsSubdomain = ""
     node_selector: scalars.SelectorLabels = Field(default_factory=dict)
     host_network: bool = False
+    dns_policy: Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] = "ClusterFirst"
+    dns_config: PodDNSConfig | None = None
     hostname: scalars.OptionalDnsLabel = ""
     host_aliases: list[HostAlias] = Field(default_factory=list)
 
@@ -73,7 +123,7 @@ class PodSpec(scalars.Model):
         wrong = [] if self.containers else [problems.required(("containers",))]
         wrong += self._repeated_names("containers", [container.name for container in self.containers])
         wrong += self._repeated_names("volumes", [volume.name for volume in self.volumes])
-        wrong += self._mounts_without_volume() + self._host_port_conflicts()
+        wrong += self._mounts_without_volume() + self._host_port_conflicts() + self._nobody_to_ask()
         if wrong:
             raise problems.errors(*wrong)
         return self
@@ -114,6 +164,16 @@ class PodSpec(scalars.Model):
             for position, mount in enumerate(container.volume_mounts)
             if mount.name not in volumes
         ]
+
+    def _nobody_to_ask(self) -> list[problems.Problem]:
+        if self.dns_policy != "None":
+            return []
+        if self.dns_config is None:
+            return [problems.required(("dnsConfig",), "must provide `dnsConfig` when `dnsPolicy` is None")]
+        if not self.dns_config.nameservers:
+            sentence = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            return [problems.required(("dnsConfig", "nameservers"), sentence)]
+        return []
 
     def _host_port_conflicts(self) -> list[problems.Problem]:
         wrong: list[problems.Problem] = []
