@@ -83,7 +83,8 @@ class _Made:
 
 class Ingress:
     """See the module. `secret` gives a Secret in clear, `certificates` the certificates by namespace and Secret, `thumbprints`
-    by host that of the ACME account which answers for it, `gathered` the addresses that the cluster's names have for a name."""
+    by host that of the ACME account which answers for it, `gathered` the addresses that the cluster's names have for a name, and
+    None where the names do not answer."""
 
     condition = "IngressReady"
 
@@ -95,7 +96,7 @@ class Ingress:
         secret: Secret,
         certificates: Certificates,
         thumbprints: Callable[[], Mapping[str, str]],
-        gathered: Callable[[str], list[str]],
+        gathered: Callable[[str], list[str] | None],
     ) -> None:
         self._paths = paths
         self._secret = secret
@@ -152,14 +153,14 @@ class Ingress:
     def _observed(self, world: reconciler.World, known: Mapping[str, Any]) -> _Inputs:
         """What the configuration would be made from now, looking only at what the last one was made from."""
         placed = set(known.get("placed", ()))
-        names = known.get("names", ()) if known.get("strangers") else ()
+        names = known.get("gathered", ()) if known.get("strangers") else ()
         return _Inputs(
             version=world.version,
             pairs=dict(self._certificates()),
             thumbprints=dict(self._thumbprints()),
             secrets=self._secrets(tuple(name) for name in known.get("secrets", ())),
             old=tuple(pod for pod in world.serving if pod.address not in placed),
-            gathered={name: self._gathered(name) for name in names},
+            gathered=self._gather(names, known),
         )
 
     def _renewed(
@@ -186,7 +187,7 @@ class Ingress:
         )
         if known.get("version") != world.version or known.get("strangers"):
             names = attempt.served(ingresses).names
-            inputs = replace(inputs, gathered={name: self._gathered(name) for name in names})
+            inputs = replace(inputs, gathered=self._gather(names, known))
             attempt = replace(attempt, inputs=inputs)
         self._tree.prepare()
         made, problems = self._passing(attempt, ingresses)
@@ -201,10 +202,20 @@ class Ingress:
             "loaded": known.get("loaded", ""),
             "placed": sorted(placed),
             "secrets": sorted(list(name) for name in inputs.secrets),
-            "names": sorted(inputs.gathered),
+            "gathered": {name: sorted(addresses) for name, addresses in inputs.gathered.items()},
             "strangers": strangers,
             "problems": [asdict(item) for item in sorted({*made.served.problems, *problems})],
         }
+
+    def _gather(self, names: Iterable[str], known: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+        """What the names have. Where they do not answer, what they had: no answer ends no pod. They are not asked on then."""
+        found: dict[str, Sequence[str]] = {}
+        silent = False
+        for name in names:
+            addresses = None if silent else self._gathered(name)
+            silent = addresses is None
+            found[name] = known.get("gathered", {}).get(name, []) if addresses is None else addresses
+        return found
 
     def _passing(
         self, attempt: _Attempt, ingresses: Sequence[bundle.CatalogueObject]

@@ -49,7 +49,7 @@ class Node:
     listeners: list[nginx.Listener] = field(default_factory=list)
     pairs: dict[tuple[str, str], model.Pair] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
-    names: dict[str, list[str]] = field(default_factory=dict)
+    names: dict[str, list[str] | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     serving: tuple[services.Pod, ...] = ()
     objects: tuple[bundle.CatalogueObject, ...] = ()
@@ -72,7 +72,7 @@ class Node:
         )
         return self.reconciler
 
-    def _gather(self, name: str) -> list[str]:
+    def _gather(self, name: str) -> list[str] | None:
         self.asked.append(name)
         return self.names.get(name, [])
 
@@ -279,6 +279,9 @@ def test_pods_of_a_former_version_serve_until_they_are_gone_from_the_names(node:
     assert "server 10.66.2.9:8080" in node.text
     outcome = node.run()
     assert (node.done, node.asked, outcome.due) == ([], [GATHERED], 1002.0)
+    node.names = {GATHERED: None}
+    outcome = node.run()
+    assert (node.done, outcome.due) == ([], 1002.0)
     node.names = {GATHERED: ["10.66.2.9", "10.66.1.10"]}
     node.run()
     assert node.done == ["reload"]
