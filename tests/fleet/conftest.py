@@ -17,7 +17,7 @@ from tests.fleet import support
 
 @pytest.fixture(scope="session")
 def deb() -> Path:
-    """The .deb of this checkout (the one of CoreDNS lies beside it), built now if its inputs have changed since the last build."""
+    """The .deb of this checkout, built now if its inputs have changed since; that of CoreDNS lies beside it."""
     builder = Path(__file__).resolve().parents[2] / "packaging" / "build-deb"
     done = subprocess.run([str(builder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
