@@ -116,8 +116,8 @@ async def _set_up(work: _Work, host: hosts.Host) -> bool:
             work.progress(f"warning: {warning}")
     for step in steps:
         await _take(step, work, host, desired, observed)
-    if plan.Step.IDENTITY in steps and observed.identity is not None:
-        # A skatelet that is awake just now has read who it was; what it is to say is who it has become.
+    if plan.Step.IDENTITY in steps:
+        # A skatelet that is awake just now, woken by its timer as it was installed, has read who it was before.
         await host.run(["systemctl", "try-restart", "skatelet.service"], root=True, check=False, timeout=120)
     await _await_status(work, host, entry, key, changed=bool(steps))
     return _register(work, entry) or bool(steps)
