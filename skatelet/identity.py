@@ -13,6 +13,27 @@ NOBODY = bundle.NodeIdentity(cluster="", node="", subnet="0.0.0.0/32")
 """What a node without an identity calls itself in its status."""
 
 
+class Reader:
+    """Reads it again when the file is another one: `create node` may write it while skatelet is awake."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._file: tuple[int, int, int] | None = None
+        self._known: bundle.NodeIdentity | None = None
+
+    def read(self) -> bundle.NodeIdentity | None:
+        """As `read` below."""
+        try:
+            found = self._paths.identity.stat()
+        except OSError:
+            self._file = self._known = None
+            return None
+        file = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if file != self._file:
+            self._file, self._known = file, read(self._paths)
+        return self._known
+
+
 def read(paths: Paths) -> bundle.NodeIdentity | None:
     """Who this node is; None when /etc/skate/node.yaml is missing or cannot be read."""
     try:

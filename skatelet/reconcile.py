@@ -53,7 +53,8 @@ class Node:
         self._group = host.drop_group()
         self._reporter = report.Reporter(paths.status, group=self._group)
         self._state = store.load(paths.memory)
-        self._identity = identity.read(paths)
+        self._who = identity.Reader(paths)
+        self._identity: bundle.NodeIdentity | None = None
         self._bundle: bundle.Bundle | None = None
         self._bundle_data = b""
         self._broken: str = ""
@@ -79,6 +80,7 @@ class Node:
         self._consumed: list[str] = []
         outlook = Outlook(busy=bool(self._running))
         stuck: list[str] = []
+        self._identity = self._who.read()
         try:
             self._take_in()
             outlook, condition = self._reconcile()

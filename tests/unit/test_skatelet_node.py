@@ -419,3 +419,11 @@ def test_a_foreign_network_of_the_name_is_not_touched(world: World) -> None:
     found = world.settle()
     assert ready(found).reason == "NetworkUnfit"
     assert world.podman.networks["skate"] == {"name": "skate", "labels": {}}
+
+
+def test_an_identity_that_comes_while_skatelet_is_awake_is_taken(world: World) -> None:
+    written = world.paths.identity.read_bytes()
+    world.paths.identity.unlink()
+    assert ready(world.settle()).reason == "NoIdentity"
+    world.paths.identity.write_bytes(written)
+    assert ready(world.settle()).reason == "NoBundle"
