@@ -98,7 +98,8 @@ def load(
         for document in read:
             _judge(document, namespace, validate, verdict)
     _refuse_twins(verdict)
-    _refuse_rivals(verdict)
+    if validate != "ignore":
+        _refuse_rivals(verdict)
     if verdict.mistakes:
         raise _refusal(verdict.mistakes)
     if not verdict.objects:

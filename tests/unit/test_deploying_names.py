@@ -120,6 +120,15 @@ def test_two_rivals_in_one_apply_are_refused_without_a_cluster(skate: Skate, nod
     assert f"Ingress default/first at {first}:2 already" in err[1]
 
 
+def test_rivals_in_files_can_be_deleted_together(skate: Skate, tmp_path: Path) -> None:
+    first = file(tmp_path, INGRESS.replace("NAME", "first"), "first.yaml")
+    second = file(tmp_path, INGRESS.replace("NAME", "second"), "second.yaml")
+    skate("apply", "-f", first)
+    code, out, _ = skate("delete", "-f", first, "-f", second, "--ignore-not-found")
+    assert (code, out) == (0, ['ingress.networking.k8s.io "first" deleted'])
+    assert skate("apply", "-f", first, "-f", second, "--validate=ignore")[0] == 1
+
+
 def test_what_was_applied_is_shown_and_described(skate: Skate, write: str, tmp_path: Path) -> None:
     skate("apply", "-f", write, "-f", file(tmp_path, INGRESS.replace("NAME", "web"), "ingress.yaml"))
     code, out, err = skate("get", "svc,ing")
