@@ -267,12 +267,26 @@ def test_another_build_of_the_same_version_is_installed(old: Node, deb: Path, ho
     subprocess.run(
         ["dpkg-deb", "-b", "--root-owner-group", "-Zgzip", "-z1", tree, other], check=True, capture_output=True
     )
+    beside = package.companion(package.read(deb)).path
+    (tmp_path / beside.name).write_bytes(beside.read_bytes())
     identity = old.run(["cat", "/etc/skate/node.yaml"]).stdout
     assert node.create_node(request(old, other), registry_path=home, progress=quiet)
     installed = old.run(["dpkg-query", "-W", "-f=${Skatelet-Inputs}", "skatelet"]).stdout
     assert installed == package.read(other).inputs
     assert old.run(["cat", "/etc/skate/node.yaml"]).stdout == identity
     assert_complete(old, keys=2)
+
+
+def test_nginx_is_brought_without_its_server_on_port_80(old: Node, deb: Path, home: Path) -> None:
+    """The node has nginx, and no archive to bring it from: so this is one that was stopped before the mask was taken off."""
+    old.run(["systemctl", "mask", "--runtime", "nginx.service"])
+    old.run(["systemctl", "enable", "nginx.service"], check=False)
+    assert node.create_node(request(old, deb), registry_path=home, progress=quiet)
+    shown = old.run(
+        ["systemctl", "show", "--value", "-p", "UnitFileState", "-p", "ActiveState", "nginx.service"]
+    ).stdout
+    assert sorted(shown.split()) == ["disabled", "inactive"]
+    assert not node.create_node(request(old, deb), registry_path=home, progress=quiet)
 
 
 def test_ctrl_c_in_the_middle_of_dpkg_is_mended_by_the_next_run(new: Node, deb: Path, home: Path) -> None:
@@ -329,7 +343,7 @@ def test_a_drop_that_sshd_keeps_out_says_why(new: Node, deb: Path, home: Path) -
 
 def test_this_machine_is_a_node_without_ssh(old: Node, deb: Path, tmp_path: Path) -> None:
     """skate runs on the host itself, with the modules that the package brings: asyncssh is none of them, and sshd is off."""
-    old.run(["dpkg", "--purge", "skatelet"], timeout=120)
+    old.run(["dpkg", "--purge", "skatelet", "skatelet-coredns"], timeout=120)
     subprocess.run(["dpkg-deb", "-x", deb, tmp_path / "deb"], check=True)
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
@@ -337,6 +351,8 @@ def test_this_machine_is_a_node_without_ssh(old: Node, deb: Path, tmp_path: Path
             archive.add(ROOT / source, source, filter=lambda item: None if "__pycache__" in item.name else item)
         archive.add(tmp_path / "deb/usr/lib/skatelet/vendor", "vendor")
         archive.add(deb, "skatelet.deb")
+        beside = package.companion(package.read(deb)).path
+        archive.add(beside, beside.name)
     old.run(["install", "-d", "/opt/skate"])
     old.run(["tar", "-x", "-C", "/opt/skate"], input=content.getvalue())
     old.run(["systemctl", "stop", "ssh"])

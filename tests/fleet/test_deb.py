@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def newer(deb: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]:
     scratch = tmp_path_factory.mktemp("deb")
     built = subprocess.run([str(ROOT / "packaging" / "build-deb")], check=True, stdout=subprocess.PIPE, text=True)
-    deb = pathlib.Path(built.stdout.strip())
+    coredns, deb = (pathlib.Path(line) for line in built.stdout.splitlines())
     upgrade = newer(deb, scratch)
     key = scratch / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -113,6 +114,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]
         for node in sandbox.nodes:
             node.run(["sh", "-c", "cat > /root/skatelet.deb"], input=deb.read_bytes())
             node.run(["sh", "-c", "cat > /root/newer.deb"], input=upgrade.read_bytes())
+            node.run(["sh", "-c", "cat > /root/coredns.deb"], input=coredns.read_bytes())
             images.load(node, busybox.image_tar(progress=fleet.silent), IMAGE)
             found[node.release] = Host(node=node, before=snapshot(node), key=key)
         yield found
@@ -246,6 +248,79 @@ def test_a_trigger_that_is_never_consumed_is_cut_off_and_the_timer_revives_the_p
     host.sh("rm -r /run/systemd/system/skatelet.*.d; systemctl daemon-reload; systemctl start skatelet.timer")
 
 
+COREFILE = """cluster.skate nodes.skate {
+    bind 127.0.0.1
+    gather {
+        own node-1 /run/skatelet-coredns/zone
+    }
+}
+"""
+ZONE = """$ORIGIN node-1.nodes.skate.
+$TTL 5
+@ IN SOA node-1.nodes.skate. skate.nodes.skate. 1 1 1 5 1
+web.default A 10.66.1.10
+"""
+ASK = """import socket
+labels = [b"web", b"default", b"cluster", b"skate", b""]
+query = b"\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0" + b"".join(bytes([len(label)]) + label for label in labels) + b"\\0\\1\\0\\1"
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    asking.settimeout(1)
+    asking.connect(("127.0.0.1", 53))
+    asking.send(query)
+    print(socket.inet_ntoa(asking.recv(512)[-4:]))
+"""
+
+
+def test_coredns_answers_as_an_unprivileged_user_that_can_do_nothing_else(host):
+    host.install("coredns.deb")
+    assert host.sh("systemctl is-active skatelet-coredns.service || true") == "inactive"
+    host.sh("install -d -m 0755 /run/skatelet-coredns")
+    host.node.run(["sh", "-c", "cat > /run/skatelet-coredns/Corefile"], input=COREFILE)
+    host.node.run(["sh", "-c", "cat > /run/skatelet-coredns/zone"], input=ZONE)
+    host.sh("systemctl start skatelet-coredns.service")
+    assert _resolved(host) == "10.66.1.10"
+    status = host.sh("cat /proc/$(systemctl show --value --property=MainPID skatelet-coredns.service)/status")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert "0" not in fields["Uid"].split()
+    assert {int(fields[name], 16) for name in ("CapEff", "CapBnd")} == {1 << 10}
+    exposure = host.sh("systemd-analyze security --no-pager skatelet-coredns.service | grep Overall")
+    assert float(re.findall(r"[0-9]+\.[0-9]+", exposure)[0]) <= 1.5, exposure
+
+
+def test_coredns_is_restarted_when_it_dies_and_reads_its_configuration_anew_without_a_restart(host):
+    pid = _coredns(host)
+    host.sh(f"kill -KILL {pid}")
+    host.wait(lambda: _coredns(host) not in ("0", pid), "CoreDNS to be started again")
+    host.wait(lambda: _resolved(host) == "10.66.1.10", "it to answer")
+    pid = _coredns(host)
+    host.sh(
+        "sed 's/127.0.0.1/127.0.0.1 127.0.0.9/' -i /run/skatelet-coredns/Corefile; systemctl reload skatelet-coredns.service"
+    )
+    host.wait(lambda: "127.0.0.9:53" in host.sh("ss -Hlnt"), "the new address to be listened on")
+    assert _coredns(host) == pid
+
+
+def test_coredns_is_restarted_by_an_upgrade_only_when_it_has_changed(host):
+    pid = _coredns(host)
+    host.install("coredns.deb")
+    assert _coredns(host) == pid
+    host.sh("printf x >> /usr/lib/skatelet-coredns/coredns")
+    host.install("coredns.deb")
+    assert _coredns(host) not in ("0", pid)
+    host.wait(lambda: _resolved(host) == "10.66.1.10", "it to answer")
+
+
+def _coredns(host: Host) -> str:
+    """The process of CoreDNS, 0 when there is none."""
+    return host.sh("systemctl show --value --property=MainPID skatelet-coredns.service")
+
+
+def _resolved(host: Host) -> str:
+    """The first address of web.default.cluster.skate, as CoreDNS on the node says; empty when it says nothing."""
+    asked = host.node.run(["python3", "-c", ASK], check=False)
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
 def test_upgrading_keeps_the_drop_the_state_the_pods_and_the_ssh_daemon(host):
     host.sh("touch /var/lib/skatelet/kept")
     observe = (
@@ -267,6 +342,8 @@ def test_removing_closes_the_account_and_leaves_pods_and_state(host):
     assert host.sh(f"ls {drop.ROOT}/claims") == "7"
     with pytest.raises(asyncssh.PermissionDenied):
         asyncio.run(_connect_once(host))
+    assert _coredns(host) == "0"
+    assert host.sh("ls -d /run/skatelet-* 2>/dev/null; true") == ""
 
 
 def test_a_configuration_that_sshd_refuses_is_taken_out_and_sshd_goes_on(host):
@@ -281,7 +358,7 @@ def test_a_configuration_that_sshd_refuses_is_taken_out_and_sshd_goes_on(host):
 
 def test_purging_removes_what_is_skates_and_nothing_else(host):
     host.sh("podman network create --label cluster.skate/managed=true skate")
-    host.sh("dpkg --purge skatelet")
+    host.sh("dpkg --purge skatelet skatelet-coredns")
     assert host.sh("podman ps --all --format '{{.Names}}' --filter name=-main").split() == ["theirs-main"]
     assert "skate" not in host.sh("podman network ls --format '{{.Name}}'").split()
     assert host.sh("ls /run/skatelet 2>/dev/null; true") == ""
