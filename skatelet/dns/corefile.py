@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from skatelet.dns import labels
 
 LOOPBACK = "127.0.0.0/8"
+SERVER = "127.0.0.83"
+"""Where the host asks; see skatelet.dns.resolved."""
 OCTET = 8
 MAX_FORWARDERS = 3
 """As many as a resolver takes from resolv.conf."""
@@ -47,8 +49,8 @@ def text(setup: Setup) -> str:
         if not labels.is_name(name):
             raise ValueError(f"{labels.shown(name)} is no name for a node")
     peers = {name: _address(address) for name, address in sorted(setup.peers.items())}
-    own = [_address(item) for item in (setup.gateway, *sorted(set(setup.listen) - {setup.gateway}))]
-    askers = sorted({_address(item) for item in (*peers.values(), *setup.askers, *own[1:])})
+    own = [_address(item) for item in (setup.gateway, *sorted({*setup.listen, SERVER} - {setup.gateway}))]
+    askers = sorted({_address(item) for item in (*peers.values(), *setup.askers, *own[1:])} - {SERVER})
     cidr = str(ipaddress.IPv4Network(setup.cidr))
     zones = " ".join([labels.CLUSTER.rstrip("."), labels.NODES.rstrip("."), *reverse_zones(setup.subnets)])
     transfers = " ".join([LOOPBACK, *askers])

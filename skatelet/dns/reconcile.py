@@ -95,8 +95,8 @@ class Names:
         }
         peers, unreachable = catalogue.addresses(found, names)
         gateway = gateway_of(world.identity)
-        others = [] if found.vxlan else _own_addresses(services.node_address(world.identity), list(peers.values()))
-        listen = [resolved.SERVER, *others]
+        own = services.node_address(world.identity)
+        listen = [] if found.vxlan else _own_addresses(own, list(peers.values()))
         setup = corefile.Setup(
             node=world.identity.node,
             zone_file=f"/{(self._paths.names / ZONE).relative_to(self._paths.root)}",
@@ -104,8 +104,9 @@ class Names:
             listen=listen,
             cidr=found.cidr,
             peers=peers,
+            askers=[peer.registered for peer in found.peers if labels.is_address(peer.registered)],
             subnets=found.subnets,
-            nameservers=resolv.upstream(self._paths, own=[gateway, *listen]).nameservers,
+            nameservers=resolv.upstream(self._paths, own=[gateway, corefile.SERVER, *listen]).nameservers,
         )
         return setup, unreachable
 

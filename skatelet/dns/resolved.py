@@ -20,11 +20,10 @@ from collections.abc import Sequence
 
 from skatelet import durable
 from skatelet.dns import labels, resolv
+from skatelet.dns.corefile import SERVER
 from skatelet.paths import Paths
 from skatelet.system import command
 
-SERVER = "127.0.0.83"
-"""Where CoreDNS listens for the host."""
 LINK = "skate-dns"
 OTHER_END = "skate-dns-end"
 ADDRESS = "169.254.83.53/32"

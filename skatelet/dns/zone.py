@@ -5,7 +5,7 @@
     _<port>._<protocol>.<the two above>    SRV   for named ports, where the pod has the target
     <pod>.<namespace>.pod                  A     each serving pod
     d.c.b.a.in-addr.arpa                   PTR   the pod of that address
-    any of these with nothing ready        TXT   a marker, so that the name exists
+    any of the first four, nothing ready   TXT   a marker, so that the name exists
 
 Peers gather the same names from all zones, so a name is complete when every node lists its own pods only.
 
