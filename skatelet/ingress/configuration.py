@@ -51,8 +51,7 @@ _HEADERS = (
     ("X-Forwarded-Host", "$host$skate_port"),
     ("X-Forwarded-Port", "$server_port"),
     ("X-Forwarded-Proto", "$scheme"),
-    ("X-Forwarded-Scheme", "$scheme"),
-    ("X-Scheme", "$scheme"),
+    ("X-Forwarded-Scheme", '""'),
     ("Forwarded", '""'),
     ("Proxy", '""'),
 )
