@@ -153,4 +153,6 @@ def test_a_resolv_conf_is_read_as_resolvers_do() -> None:
         "nameserver ::1",
         "nameserver 192.0.2.1",
     ]
-    assert resolv.parse("\n".join(lines)) == resolv.Conf(nameservers=("192.0.2.1", "::1"), searches=("b.example", "c.example"))
+    assert resolv.parse("\n".join(lines)) == resolv.Conf(
+        nameservers=("192.0.2.1", "::1"), searches=("b.example", "c.example")
+    )
