@@ -283,9 +283,7 @@ def test_events_of_an_ingress_are_told() -> None:
     event = status.Event(
         time=CREATED, type="Warning", reason="SecretMissing", object="ingress/default/web", message="no users"
     )
-    said = status.Status(
-        cluster="test", node="n1", time="", info=drops_world.INFO, events=[event], generation_seen=4
-    )
+    said = status.Status(cluster="test", node="n1", time="", info=drops_world.INFO, events=[event], generation_seen=4)
     found = seen(ingress(), status=said)
     assert "SecretMissing   60m    skatelet, n1   no users" in descriptions.describe(
         exposure.ingresses(found)[0], found, NOW
