@@ -21,7 +21,7 @@ from typing import Any
 
 import sdnotify
 
-from skatelet import intake, wiring
+from skatelet import intake, networking
 from skatelet.outlook import Outlook
 from skatelet.paths import Paths
 from skatelet.reconcile import Node
@@ -105,7 +105,7 @@ def run(
             wait=lambda future: _wait(future, signals),
             wake=lambda: happenings.put("done"),
             first_look=first_look,
-            network=wiring.network(paths, wake=lambda: happenings.put("done")),
+            network=lambda: _network(paths, lambda: happenings.put("done")),
         )
         threading.Thread(target=_watch, args=(paths, happenings, looked, ending), daemon=True).start()
         try:
@@ -119,6 +119,12 @@ def run(
             ending.set()
             node.close(patience=CLOSE_SECONDS)
     return os.EX_OK
+
+
+def _network(paths: Paths, wake: Callable[[], None]) -> networking.Network:
+    from skatelet import wiring
+
+    return wiring.network(paths, wake=wake)
 
 
 def _loop(

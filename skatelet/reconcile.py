@@ -37,7 +37,7 @@ class Node:
         wait: Callable[[futures.Future[Any]], Any],
         wake: Callable[[], None],
         first_look: Callable[[], list[dict[str, Any]]] | None = None,
-        network: networking.Network | None = None,
+        network: Callable[[], networking.Network] | None = None,
     ) -> None:
         self._paths = paths
         self._podman = podman
@@ -45,7 +45,8 @@ class Node:
         self._wait = wait
         self._first_look = first_look
         self._running = running.Running(podman, wake=wake)
-        self._network = network
+        self._make_network = network
+        self._network: networking.Network | None = None
         self._draining: Mapping[str, float] = {}
         self._leaving: frozenset[str] = frozenset()
         self._conditions: dict[str, Condition] = {}
@@ -219,7 +220,7 @@ class Node:
 
     def _drain(self, actions: Sequence[model.Action], seen: Sequence[model.SeenPod], now: float) -> draining.Draining:
         """Which of `actions` to begin now: what serves is out of the names for a moment before it is stopped."""
-        serving = {pod.name for pod in seen if pod.managed and pod.runs} if self._network is not None else set()
+        serving = {pod.name for pod in seen if pod.managed and pod.runs} if self._make_network is not None else set()
         found = draining.hold(actions, serving=serving, since=self._draining, now=now)
         self._happened = self._happened or bool(found.since.keys() - self._draining.keys())
         self._draining = found.since
@@ -229,8 +230,11 @@ class Node:
         return found
 
     def _reach_others(self, followed: bundle.Bundle, node: bundle.NodeIdentity, outlook: Outlook) -> Outlook:
-        if self._network is None:
+        if self._make_network is None:
             return outlook
+        if self._network is None:
+            # Not before: pods are acted on while its modules are read.
+            self._network = self._make_network()
         serving = networking.serving_pods(
             followed=followed,
             seen=self._seen,
