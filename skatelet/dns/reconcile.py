@@ -25,6 +25,8 @@ STARTING_SECONDS = 3.0
 AGAIN_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 """How soon a CoreDNS that does not answer is looked at again."""
+BOOTING_SECONDS = 120.0
+BOOTING_LOOK_SECONDS = 5.0
 _ADDRESS_NOTE = "routes/address/"
 """Where the routes leave the addresses of peers that are registered by a name; they are reconciled first."""
 _RELOAD_NOTE = "names/reload"
@@ -171,7 +173,7 @@ class Names:
         host: str,
     ) -> Outcome:
         if self._last is not None and self._last.reason == "Serving" and not host and _RELOAD_NOTE not in world.notes:
-            return Outcome(condition=self._last)
+            return Outcome(condition=self._last, due=self._until_host_is_up(world, setup))
         report = health.look(setup.gateway)
         settling = self._since is not None and 0 <= world.now - self._since < STARTING_SECONDS
         if report.silence:
@@ -195,7 +197,15 @@ class Names:
             condition = dataclasses.replace(condition, message=message)
         self._last = condition
         unsettled = (settling and condition.reason != "Serving") or _RELOAD_NOTE in world.notes
-        return Outcome(condition=condition, acted=begun, due=world.now + AGAIN_SECONDS if unsettled else None)
+        due = world.now + AGAIN_SECONDS if unsettled else self._until_host_is_up(world, setup)
+        return Outcome(condition=condition, acted=begun, due=due)
+
+    def _until_host_is_up(self, world: World, setup: corefile.Setup) -> float | None:
+        """When to look again for the host's nameservers: after a boot skatelet may be here before they are (DHCP)."""
+        if setup.nameservers:
+            return None
+        age = world.now - (self._paths.names / COREFILE).stat().st_mtime
+        return world.now + BOOTING_LOOK_SECONDS if 0 <= age < BOOTING_SECONDS else None
 
     def _refused(self, world: World, *, settling: bool) -> str:
         """Why the last reload was refused, once that is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -222,6 +223,18 @@ def test_a_peer_registered_by_a_name_has_the_address_that_the_routes_found(cored
     )
     reconciled.reconcile(found)
     assert "node node-2 10.0.0.7\n" in (coredns.paths.names / "Corefile").read_text()
+
+
+def test_after_a_boot_the_hosts_nameservers_are_waited_for(coredns: CoreDns) -> None:
+    coredns.paths.below("/etc/resolv.conf").unlink()
+    reconciled = names(coredns)
+    reconciled.reconcile(world(1000))
+    os.utime(coredns.paths.names / "Corefile", (1000, 1000))
+    assert reconciled.reconcile(world(1010)).due == 1015
+    assert reconciled.reconcile(world(2000)).due is None
+    coredns.paths.below("/etc/resolv.conf").write_text("nameserver 192.0.2.1\n")
+    reconciled.reconcile(world(2001))
+    assert "forward . 192.0.2.1 {\n" in (coredns.paths.names / "Corefile").read_text()
 
 
 def test_the_own_zone_refused_is_no_good_state(coredns: CoreDns) -> None:
