@@ -16,7 +16,7 @@ from skatelet.contract import bundle, status
 from skatelet.network import reconcile as network
 from skatelet.outlook import Outlook, earlier
 from skatelet.paths import Paths
-from skatelet.pods import draining, lost, memory, model, observe, plan, running, view, words
+from skatelet.pods import draining, lost, memory, model, observe, plan, resolving, running, view, words
 from skatelet.pods.desired import desired_pods
 from skatelet.reconciler import Condition
 from skatelet.system import host
@@ -44,7 +44,7 @@ class Node:
         self._clock = clock
         self._wait = wait
         self._first_look = first_look
-        self._running = running.Running(podman, wake=wake)
+        self._running = running.Running(podman, wake=wake, resolving=self._resolving)
         self._make_network = network
         self._network: networking.Network | None = None
         self._draining: Mapping[str, float] = {}
@@ -254,6 +254,9 @@ class Node:
             self._event(*event)
         self._happened = self._happened or outcome.acted
         return dataclasses.replace(outlook, busy=outlook.busy or outcome.busy, due=earlier(outlook.due, outcome.due))
+
+    def _resolving(self) -> resolving.Resolving:
+        return resolving.resolving(self._identity or identity.NOBODY, self._paths)
 
     def _look(self) -> tuple[model.SeenPod, ...]:
         first, self._first_look = self._first_look, None

@@ -113,7 +113,7 @@ def test_every_pod_reaches_every_pod_by_every_name_and_is_asked_as_often_as_any_
         where += [f"{pods[0]['metadata']['name']}.default.pod.cluster.skate:8080"]
 
         def fetch(target=target, container=container, where=where) -> list[str]:
-            script = 'for u in "$@"; do wget -q -T 5 -O - "http://$u/" || echo "no answer from $u"; done'
+            script = 'for u in "$@"; do timeout 5 wget -q -O - "http://$u/" || echo "no answer from $u"; done'
             done = target.run(["podman", "exec", container, "sh", "-c", script, "sh", *where], check=False)
             return done.stdout.split("\n")[:-1]
 
