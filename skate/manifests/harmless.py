@@ -1,9 +1,9 @@
-"""Fields that Kubernetes knows, skate does not do, and that change nothing: they are left out with a warning.
+"""Fields that are known, that skate does not do, and that change nothing: they are left out with a warning.
 
 A field stands here with the values at which it is harmless: either because the value is what happens anyway (hostPID false,
-preemptionPolicy PreemptLowerPriority), or because what the field asks for has no meaning without a control plane, or because the API server
-sets it and refuses to take it from users (uid, status). `kubectl get -o yaml` prints most of them, and people apply
-what it prints.
+preemptionPolicy PreemptLowerPriority), or because what the field asks for has no meaning without a control plane, or because
+the API server sets it and refuses to take it from users (uid, status). `kubectl get -o yaml` prints most of them, and people
+apply what it prints.
 """
 
 from __future__ import annotations
