@@ -35,7 +35,7 @@ check: $(VENV)/.installed  ## Format, lint, types, and the three rules of the la
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-deb: $(VENV)/.installed  ## Build skatelet's .deb for both architectures into build/
+deb: $(VENV)/.installed  ## Build the .debs, of skatelet and its CoreDNS, for both architectures into build/
 	$(SUDO) packaging/setup-machine build
 	packaging/build-deb --arch all
 
@@ -43,6 +43,7 @@ bench: $(VENV)/.installed  ## Measure the budgets on a sandbox, side by side
 	$(SUDO) packaging/setup-machine sandbox
 	packaging/build-deb
 	$(SUDO) $(BIN)/python -m bench
+	$(BIN)/python -m bench.dns
 
 clean:          ## Remove what was built; caches of root file systems stay
 	rm -rf build $(VENV)
