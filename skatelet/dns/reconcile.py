@@ -178,9 +178,9 @@ class Names:
         settling = self._since is not None and 0 <= world.now - self._since < STARTING_SECONDS
         if report.silence:
             condition = _starting() if settling else self._silent(report.silence, setup.gateway)
-            due = world.now + (AGAIN_SECONDS if settling else RETRY_SECONDS)
             self._last = None
-            return Outcome(condition=condition, acted=begun, due=due)
+            soon = AGAIN_SECONDS if settling else RETRY_SECONDS
+            return Outcome(condition=condition, acted=begun, due=world.now + soon)
         refused = self._refused(world, settling=settling)
         if refused:
             message = f"CoreDNS goes on with its former configuration: {refused}"

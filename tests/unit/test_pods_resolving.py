@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from skatelet.contract import bundle, canonical
 from skatelet.dns import resolv
 from skatelet.paths import Paths
-from skatelet.pods import desired, manifest, resolving
+from skatelet.pods import act, desired, manifest, model, resolving
 
 NODE = resolving.Resolving(
     gateway="10.66.1.1",
@@ -156,3 +157,40 @@ def test_a_resolv_conf_is_read_as_resolvers_do() -> None:
     assert resolv.parse("\n".join(lines)) == resolv.Conf(
         nameservers=("192.0.2.1", "::1"), searches=("b.example", "c.example")
     )
+
+
+class _Podman:
+    """Takes what is played, and removes what it is told to."""
+
+    def __init__(self) -> None:
+        self.played: list[dict[str, Any]] = []
+
+    def play(self, text: bytes, *, network: str) -> dict[str, Any]:
+        assert network == ""
+        self.played.append(canonical.load(text))
+        return {"Pods": [{"Containers": []}]}
+
+    def volumes(self, label: str) -> list[dict[str, Any]]:
+        return []
+
+    def remove_pod(self, identity: str) -> None: ...
+
+
+def test_the_mounted_file_is_there_before_the_play_and_goes_with_the_pod(tmp_path: Path) -> None:
+    podman = _Podman()
+    node = dataclasses.replace(NODE, directory=tmp_path / "resolv")
+    actor = act.Actor(podman, resolving=lambda: node)  # type: ignore[arg-type]
+    spec = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet", "containers": []}
+    instance = bundle.Instance(
+        name="web", namespace="shop", owner=bundle.Owner(kind="Pod", name="web"), hash="abc", pod={"spec": spec}
+    )
+    assert actor.act(model.Play(pod=desired.desired_pod(instance)), lambda *_: None).failure is None
+    mounted = Path(podman.played[0]["spec"]["volumes"][0]["hostPath"]["path"])
+    assert mounted == tmp_path / "resolv" / "web.shop"
+    assert mounted.read_text().startswith("nameserver 10.66.1.1\n")
+    assert mounted.stat().st_mode & 0o777 == 0o644
+    seen = model.SeenPod(id="1", name="web.shop", managed=True)
+    actor.act(model.Remove(pod=seen, keep_volumes=True), lambda *_: None)
+    assert mounted.exists()
+    actor.act(model.Remove(pod=seen), lambda *_: None)
+    assert not mounted.exists()
