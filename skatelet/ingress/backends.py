@@ -1,7 +1,7 @@
 """Where a backend leads: from the name and port in a rule to the pods on all nodes. Pure.
 
 A backend is a Service of the Ingress's namespace, or a name of the cluster's DNS: `web.default.cluster.skate` is the Service
-`web` of the namespace `default`, or the pods whose app is `web`, and then the port's number is the container's.
+`web` of the namespace `default`, else the pods whose app is `web`; a port that the Service does not have is the container's.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class Backends:
         self, namespace: str, name: str, service: services.Service | None, wanted: int | str, *, implicit: bool
     ) -> set[model.Member]:
         def stands(pod: services.Pod) -> bool:
-            if service is not None and services.matches(service, pod):
-                return True
-            return implicit and pod.namespace == namespace and pod.app == name
+            if service is not None:
+                return services.matches(service, pod)
+            return pod.namespace == namespace and pod.app == name
 
         port = _service_port(service, wanted, implicit=implicit) if service is not None else None
         target = port or services.ServicePort(name="", port=0, target=wanted)
@@ -106,7 +106,7 @@ def _wanted(port: Mapping[str, Any]) -> int | str:
     number, name = port.get("number"), port.get("name")
     if isinstance(number, int) and 1 <= number <= MAX_PORT:
         return number
-    if isinstance(name, str) and _LABEL.fullmatch(name):
+    if isinstance(name, str) and _LABEL.fullmatch(name) and not name.isdecimal():
         return name
     raise Nowhere("PortNotFound", "the backend's port must be a number or a name")
 
