@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from skate import catalogue, registry, sealing
 from skate.errors import ConfigError, NodeError, SkateError
 from skate.nodesetup import cluster as clusters
-from skate.nodesetup import sealkey
+from skate.nodesetup import facts, package, plan, sealkey
 from skatelet.contract import bundle, sealed
 
 PAIR = sealing.pair_of(bytes(range(32)))
@@ -241,3 +241,21 @@ def test_sealing_a_list_leaves_other_kinds_alone_and_tells_who_cannot_compare():
     assert notes == []
     _, notes = sealing.Sealer(None).sealed(applied, current)
     assert "sealed anew" in notes[0]
+
+
+def test_a_seal_key_that_is_missing_other_or_open_is_written_again():
+    wanted = sealed.encode_key(PAIR.private)
+    deb = package.Package(path=Path("x.deb"), version="1", architecture="amd64", inputs="i")
+    desired = plan.Desired(identity=identity(), package=deb, coredns=deb, seal_key=wanted)
+    seen = facts.Facts(
+        package_state="installed",
+        package_version="1",
+        package_inputs="i",
+        identity=identity(),
+        seal_key=wanted,
+        units_active=True,
+    )
+    assert plan.Step.SEAL_KEY not in plan.plan(desired, seen)
+    for change in ({"seal_key": b""}, {"seal_key": b"other"}, {"seal_key_open": True}):
+        assert plan.Step.SEAL_KEY in plan.plan(desired, dataclasses.replace(seen, **change))
+    assert wanted.decode().strip() not in repr(desired) + repr(seen)
