@@ -55,6 +55,8 @@ class Signals:
 
     def __init__(self) -> None:
         self._notifier = sdnotify.SystemdNotifier()
+        # What skatelet starts has nothing to tell systemd in its name.
+        os.environ.pop("NOTIFY_SOCKET", None)
         microseconds = os.environ.get("WATCHDOG_USEC", "")
         self._interval = int(microseconds) / 3e6 if microseconds.isdecimal() else None
         self._last = time.monotonic()
