@@ -190,7 +190,7 @@ def test_interrupted_anywhere_running_it_again_finishes(old: Node, deb: Path, ho
     assert changed
     # Its units are enabled by the package, and may have woken skatelet before it is waited for.
     assert [words.split()[0] for words in told if not words.startswith("waiting")] == [
-        *("connecting", "pinning", "checking", "installing", "writing", "letting", "looking"),
+        *("connecting", "pinning", "checking", "installing", "writing", "letting", "writing", "looking"),
         "registering",
     ]
     entry = registry.load(home).require(CLUSTER)
