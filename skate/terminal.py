@@ -34,3 +34,11 @@ def counter(text: str) -> None:
     """One line on stderr that is written over again and again, on a terminal only; empty takes it away."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{harmless(text)}", nl=False, err=True)
+
+
+def value(data: bytes) -> None:
+    """The bytes as they are into a pipe or a file, for a program to read; made harmless on a terminal."""
+    if sys.stdout.isatty():
+        say(data.decode(errors="replace"))
+    else:
+        click.echo(data, nl=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from skate import catalogue, registry, sealing, session, terminal
@@ -41,7 +39,7 @@ def reveal(flags: Globals, name: str, namespace: str, key: str) -> None:
     if key and key not in data:
         raise NotFoundError([f'key "{key}" of secrets "{name}" not found'], hint=f"it has {', '.join(sorted(data))}")
     if key:
-        _print_value(data[key])
+        terminal.value(data[key])
     else:
         terminal.say(_shown(data).removesuffix("\n"))
 
@@ -53,13 +51,6 @@ async def _read(flags: Globals, cluster: registry.ClusterEntry) -> catalogue.Cat
             details = [f"node {view.entry.name}: {view.error}" for view in target.unreachable]
             raise NodeError("no node can be reached", details=details, hint="see `skate get nodes`")
         return await target.read_catalogue()
-
-
-def _print_value(value: bytes) -> None:
-    if sys.stdout.isatty():
-        terminal.say(value.decode(errors="replace"))
-    else:
-        click.echo(value, nl=False)
 
 
 def _shown(data: dict[str, bytes]) -> str:
