@@ -60,7 +60,6 @@ def deployment(name: str, *, replicas: int = 1, version: str = "1") -> dict[str,
         "command": ["sh", "-c", SERVE],
         "env": [{"name": "VERSION", "value": version}],
         "ports": [{"name": "http", "containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/cgi-bin/echo", "port": 8080}, "periodSeconds": 1},
     }
     spec = {"terminationGracePeriodSeconds": 2, "containers": [container]}
     return {
