@@ -160,3 +160,23 @@ def test_a_secret_is_nowhere_on_a_node_in_the_clear_and_comes_back_for_who_has_t
     for item in clean.nodes():
         found = item.run(["grep", "-rlF", "--", PASSWORD, "/etc", "/var", "/run"], check=False).stdout
         assert found == "", f"{item.name} holds it in the clear: {found}"
+
+
+def test_who_joins_takes_the_seal_key_from_a_node_and_a_node_that_lost_it_gets_it_back(
+    clean: support.Cluster, tmp_path: Path
+) -> None:
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": PASSWORD}}
+    clean.ok("apply", "-f", "-", input=json.dumps(manifest))
+    target = clean.nodes()[0]
+    joined = support.Cluster(fleet=clean.fleet, registry=tmp_path / "config.yaml")
+    joined.ok("create", "cluster", clean.fleet.name)
+    reached = ["--name", target.name, "--host", target.address, "--key", str(target.key), "--yes"]
+    joined.ok("create", "node", *reached)
+    assert joined.ok("secret", "reveal", "db", "--key", "password") == PASSWORD
+    target.run(["chmod", "644", "/etc/skate/seal.key"])
+    assert "configured" in joined.ok("create", "node", *reached)
+    assert target.run(["stat", "-c", "%a", "/etc/skate/seal.key"]).stdout == "600\n"
+    target.run(["mv", "/etc/skate/seal.key", "/root/seal.key.lost"])
+    assert "configured" in clean.ok("create", "node", *reached)
+    target.run(["cmp", "/etc/skate/seal.key", "/root/seal.key.lost"])
+    assert "unchanged" in clean.ok("create", "node", *reached)
