@@ -41,6 +41,7 @@ def test_a_pair_that_fits_passes(tmp_path):
         (b"", KEY, "data.tls.crt: Invalid value"),
         (KEY, CHAIN, "data.tls.crt: Invalid value"),
     ],
+    ids=["another-key", "no-certificate", "no-key", "empty", "the-wrong-way-round"],
 )
 def test_a_pair_that_no_server_could_use_is_refused(tmp_path, chain, key, words):
     with pytest.raises(ManifestError) as caught:
