@@ -125,7 +125,7 @@ def _var(target: node.Node) -> Path:
 
 
 def _processes(target: node.Node) -> list[str]:
-    return target.run(["pgrep", "-af", "skatelet"], check=False).stdout.splitlines()
+    return target.run(["pgrep", "-af", "/usr/bin/skatelet"], check=False).stdout.splitlines()
 
 
 def _wait_idle(target: node.Node) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -45,29 +44,4 @@ def session_cluster(tmp_path_factory: pytest.TempPathFactory, deb: Path) -> Iter
 def cluster(session_cluster: support.Cluster) -> Iterator[support.Cluster]:
     """The fleet, every node up and reachable, and nothing applied; what a test applied is deleted after it."""
     yield session_cluster
-    disturbed = [item for item in session_cluster.nodes() if item.partitioned or not item.running]
-    for item in disturbed:
-        if item.partitioned:
-            item.heal()
-        item.start()
-    if disturbed:
-        session_cluster.skate("refresh", "--no-wait")
-    left = json.loads(session_cluster.ok("get", "deployments,pods,namespaces", "-A", "-o", "json"))["items"]
-    applied = [
-        item
-        for item in left
-        if not item["metadata"].get("ownerReferences")
-        and not item["metadata"].get("deletionTimestamp")
-        and (item["kind"], item["metadata"]["name"]) != ("Namespace", "default")
-    ]
-    if applied:
-        manifests = json.dumps(
-            {"apiVersion": "v1", "kind": "List", "items": [support.applicable(item) for item in applied]}
-        )
-        session_cluster.ok("delete", "-f", "-", "--ignore-not-found", input=manifests)
-    for item in session_cluster.nodes():
-        support.eventually(
-            lambda item=item: not support.container_ids(item),
-            f"{item.name} is empty",
-            saw=lambda item=item: str(support.container_ids(item)),
-        )
+    support.clear(session_cluster)

@@ -100,8 +100,8 @@ def container_ids(target: node.Node) -> dict[str, str]:
 
 
 def skate_processes(target: node.Node) -> str:
-    """The command lines of skate's own processes on a node; empty when there is none."""
-    return target.run(["pgrep", "-af", "skatelet"], check=False).stdout
+    """The command lines of skatelet's processes on a node; empty when there is none. CoreDNS and nginx are no skatelet."""
+    return target.run(["pgrep", "-af", "/usr/bin/skatelet"], check=False).stdout
 
 
 def web(name: str = "web", *, replicas: int = 3, text: str = "one", image: str = busybox.IMAGE, **pod: Any) -> str:
@@ -172,3 +172,30 @@ def applicable(item: dict[str, Any]) -> dict[str, Any]:
         "metadata": metadata,
         **({"spec": spec} if spec else {}),
     }
+
+
+def clear(cluster: Cluster) -> None:
+    """Have every node up and reachable again, and nothing applied."""
+    disturbed = [item for item in cluster.nodes() if item.partitioned or not item.running]
+    for item in disturbed:
+        if item.partitioned:
+            item.heal()
+        item.start()
+    if disturbed:
+        cluster.skate("refresh", "--no-wait")
+    kinds = "deployments,pods,services,ingresses,secrets,clusterissuers,namespaces"
+    applied: dict[str, list[str]] = {}
+    for item in json.loads(cluster.ok("get", kinds, "-A", "-o", "json"))["items"]:
+        metadata, kind = item["metadata"], item["kind"].lower()
+        if metadata.get("ownerReferences") or metadata.get("deletionTimestamp"):
+            continue
+        if (kind, metadata["name"]) != ("namespace", "default"):
+            applied.setdefault(metadata.get("namespace", ""), []).append(f"{kind}/{metadata['name']}")
+    for namespace, names in sorted(applied.items(), reverse=True):
+        cluster.ok("delete", *(["-n", namespace] if namespace else []), "--ignore-not-found", *names)
+    for item in cluster.nodes():
+        eventually(
+            lambda item=item: not container_ids(item),
+            f"{item.name} is empty",
+            saw=lambda item=item: str(container_ids(item)),
+        )

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -66,11 +67,18 @@ class Target:
         )
 
 
-@pytest.fixture
-def target(cluster: support.Cluster) -> Target:
-    done = cluster.apply(support.web(replicas=3))
+@pytest.fixture(scope="module")
+def deployed(session_cluster: support.Cluster) -> Iterator[support.Cluster]:
+    """Something that runs, for every test here: what is refused changes nothing."""
+    done = session_cluster.apply(support.web(replicas=3))
     assert done.returncode == 0, done.stderr
-    return Target(cluster)
+    yield session_cluster
+    support.clear(session_cluster)
+
+
+@pytest.fixture
+def target(deployed: support.Cluster) -> Target:
+    return Target(deployed)
 
 
 def name(target: Target, ahead: int = 1) -> str:
