@@ -162,18 +162,6 @@ def side_by_side(calls: list[Callable[[], Any]]) -> list[Any]:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def applicable(item: dict[str, Any]) -> dict[str, Any]:
-    """An object that `get -o json` gave, as it could have been applied."""
-    metadata = {name: item["metadata"][name] for name in ("name", "namespace") if name in item["metadata"]}
-    spec = {name: value for name, value in item.get("spec", {}).items() if name != "nodeName"}
-    return {
-        "apiVersion": item["apiVersion"],
-        "kind": item["kind"],
-        "metadata": metadata,
-        **({"spec": spec} if spec else {}),
-    }
-
-
 def clear(cluster: Cluster) -> None:
     """Have every node up and reachable again, and nothing applied."""
     disturbed = [item for item in cluster.nodes() if item.partitioned or not item.running]

@@ -149,6 +149,15 @@ def condition(cluster: support.Cluster, name: str) -> dict[str, Any]:
     return {}
 
 
+def settled(target: node.Node) -> None:
+    """Wait until skatelet has done what there was to do and has left."""
+
+    def state() -> str:
+        return target.run(["systemctl", "is-active", "skatelet"], check=False).stdout.strip()
+
+    support.eventually(lambda: state() == "inactive", f"skatelet has left {target.name}", saw=state)
+
+
 def workers(target: node.Node) -> str:
     return target.run(["pgrep", "-f", "nginx: worker process"], check=False).stdout
 
@@ -260,14 +269,14 @@ def test_nginx_is_repaired_and_left_alone_where_nothing_changes(clean: support.C
     clean.running("app=one", 1)
     expect(clean, {("good.com", "/"): "one"})
     for target in clean.nodes():
-        support.wait_idle(target)
+        settled(target)
     before = [workers(target) for target in clean.nodes()]
     assert all(before)
     apply(clean, *items)
     apply(clean, deployment("unrelated"))
     clean.running("app=unrelated", 1)
     for target in clean.nodes():
-        support.wait_idle(target)
+        settled(target)
     assert [workers(target) for target in clean.nodes()] == before
     target = clean.nodes()[0]
     target.run(["sh", "-c", "kill -KILL $(cat /run/skatelet-ingress/nginx.pid)"])
