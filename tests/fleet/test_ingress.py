@@ -150,12 +150,12 @@ def condition(cluster: support.Cluster, name: str) -> dict[str, Any]:
 
 
 def settled(target: node.Node) -> None:
-    """Wait until skatelet has done what there was to do and has left."""
+    """Wait until skatelet has done what there was to do and has left: for two minutes after a boot it watches the names."""
 
     def state() -> str:
         return target.run(["systemctl", "is-active", "skatelet"], check=False).stdout.strip()
 
-    support.eventually(lambda: state() == "inactive", f"skatelet has left {target.name}", saw=state)
+    support.eventually(lambda: state() == "inactive", f"skatelet has left {target.name}", seconds=180, saw=state)
 
 
 def workers(target: node.Node) -> str:
