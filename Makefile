@@ -24,10 +24,10 @@ test: $(VENV)/.installed  ## All tests, the ones on real nodes included
 	$(SUDO) packaging/setup-machine test
 	packaging/build-deb
 	$(MAKE) --no-print-directory check
-	$(SUDO) $(BIN)/pytest
+	$(SUDO) $(BIN)/pytest -n 2 --dist loadgroup
 
 unit: $(VENV)/.installed  ## The tests that need no nodes
-	$(BIN)/pytest -m 'not fleet'
+	$(BIN)/pytest -n auto -m 'not fleet'
 
 check: $(VENV)/.installed  ## Format, lint, types, and the three rules of the layout
 	$(BIN)/ruff format --check .

@@ -66,8 +66,9 @@ class _Ingress:
             for name, pair in self._certificates.pairs().items()
         }
 
-    def _gathered(self, name: str) -> list[str]:
+    def _gathered(self, name: str) -> list[str] | None:
+        """None where nobody answers: then what was known before holds."""
         try:
             return ask.addresses(self._gateway, name)
         except ask.NoAnswer:
-            return []
+            return None

@@ -26,7 +26,8 @@ AGAIN_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 """How soon a CoreDNS that does not answer is looked at again."""
 BOOTING_SECONDS = 120.0
-BOOTING_LOOK_SECONDS = 5.0
+BOOTING_LOOK_SECONDS = 20.0
+"""Long enough for skatelet to leave meanwhile: systemd starts it again."""
 _ADDRESS_NOTE = "routes/address/"
 """Where the routes leave the addresses of peers that are registered by a name; they are reconciled first."""
 _RELOAD_NOTE = "names/reload"

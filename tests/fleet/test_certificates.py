@@ -6,7 +6,6 @@ import base64
 import json
 import socket
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,6 @@ HOST = "web.example.test"
 PASSWORD = "correct-horse-battery-staple"
 LIFETIME = 75
 """Seconds: certificates are renewed 50 s after they were given, less up to 2.5 s."""
-
-
-@pytest.fixture
-def clean(cluster: support.Cluster) -> Iterator[support.Cluster]:
-    """The cluster; what these tests applied is deleted after each."""
-    yield cluster
-    kinds = "ingresses,secrets,clusterissuers"
-    for item in json.loads(cluster.ok("get", kinds, "-A", "-o", "json"))["items"]:
-        metadata = item["metadata"]
-        namespace = ["-n", metadata["namespace"]] if metadata.get("namespace") else []
-        cluster.ok("delete", f"{item['kind'].lower()}/{metadata['name']}", *namespace)
 
 
 def ingress(*, secret: str = "web-tls", host: str = HOST) -> str:
@@ -98,9 +86,9 @@ def everywhere(cluster: support.Cluster, *, roots: str, unlike: dict[str, bytes]
 
 
 def test_three_nodes_behind_one_name_get_certificates_and_renew_them_by_their_timers(
-    clean: support.Cluster, tmp_path: Path
+    cluster: support.Cluster, tmp_path: Path
 ) -> None:
-    nodes = clean.nodes()
+    nodes = cluster.nodes()
     gateway = f"{nodes[0].address.rpartition('.')[0]}.1"
     with pebble.running(tmp_path, address=gateway, nodes=nodes, lifetime=LIFETIME) as authority:
         acme = {"server": authority.directory, "privateKeySecretRef": {"name": "pebble-account"}}
@@ -110,23 +98,23 @@ def test_three_nodes_behind_one_name_get_certificates_and_renew_them_by_their_ti
             "metadata": {"name": "pebble"},
             "spec": {"acme": acme},
         }
-        clean.ok("apply", "-f", "-", input=support.listed(json.dumps(issuer), ingress()))
-        first = everywhere(clean, roots=authority.roots, unlike={}, seconds=60)
+        cluster.ok("apply", "-f", "-", input=support.listed(json.dumps(issuer), ingress()))
+        first = everywhere(cluster, roots=authority.roots, unlike={}, seconds=60)
         assert len(set(first.values())) == len(nodes), "each node has a certificate and key of its own"
         assert set(authority.asked) == {item.address for item in nodes}, "each node has answered for the others"
-        second = everywhere(clean, roots=authority.roots, unlike=first, seconds=LIFETIME)
+        second = everywhere(cluster, roots=authority.roots, unlike=first, seconds=LIFETIME)
         for name, der in second.items():
             before, after = x509.load_der_x509_certificate(first[name]), x509.load_der_x509_certificate(der)
             assert after.not_valid_before_utc < before.not_valid_after_utc, f"{name} was never without a valid one"
             assert after.public_key() != before.public_key()
 
 
-def test_a_tls_secret_is_served_as_it_is_and_its_key_lies_in_memory_only(clean: support.Cluster) -> None:
+def test_a_tls_secret_is_served_as_it_is_and_its_key_lies_in_memory_only(cluster: support.Cluster) -> None:
     chain, key = world.certificate(HOST, begin=world.datetime.datetime.now().timestamp() - 60)
-    clean.ok("apply", "-f", "-", input=support.listed(tls_secret(chain, key), ingress()))
+    cluster.ok("apply", "-f", "-", input=support.listed(tls_secret(chain, key), ingress()))
     wanted = ssl.PEM_cert_to_DER_cert(chain.decode())
     body = key.decode().splitlines()[1]
-    for item in clean.nodes():
+    for item in cluster.nodes():
         support.eventually(
             lambda item=item: shown(item, roots=chain.decode()) == wanted,
             f"{item.name} shows the Secret's certificate",
@@ -139,37 +127,39 @@ def test_a_tls_secret_is_served_as_it_is_and_its_key_lies_in_memory_only(clean: 
         assert set(modes) == {"600 root"}
 
 
-def test_a_key_that_does_not_fit_is_refused_before_anything_changes(clean: support.Cluster) -> None:
+def test_a_key_that_does_not_fit_is_refused_before_anything_changes(cluster: support.Cluster) -> None:
     chain, _ = world.certificate(HOST)
     _, other = world.certificate(HOST)
-    done = clean.skate("apply", "-f", "-", input=support.listed(tls_secret(chain, other), ingress()))
+    done = cluster.skate("apply", "-f", "-", input=support.listed(tls_secret(chain, other), ingress()))
     assert done.returncode == 1
     assert "data.tls.key: Invalid value: the key does not fit the first certificate in tls.crt" in done.stderr
     assert other.decode().splitlines()[1] not in done.stdout + done.stderr
-    assert json.loads(clean.ok("get", "secrets,ingresses", "-o", "json"))["items"] == []
+    assert json.loads(cluster.ok("get", "secrets,ingresses", "-o", "json"))["items"] == []
 
 
-def test_a_secret_is_nowhere_on_a_node_in_the_clear_and_comes_back_for_who_has_the_key(clean: support.Cluster) -> None:
+def test_a_secret_is_nowhere_on_a_node_in_the_clear_and_comes_back_for_who_has_the_key(
+    cluster: support.Cluster,
+) -> None:
     manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": PASSWORD}}
-    clean.ok("apply", "-f", "-", input=json.dumps(manifest))
-    again = clean.skate("apply", "-f", "-", input=json.dumps(manifest))
+    cluster.ok("apply", "-f", "-", input=json.dumps(manifest))
+    again = cluster.skate("apply", "-f", "-", input=json.dumps(manifest))
     assert "secret/db unchanged" in again.stdout
-    assert clean.ok("secret", "reveal", "db", "--key", "password") == PASSWORD
-    seen = "".join(clean.ok("get", "secrets", "-o", form) for form in ("yaml", "json", "wide"))
-    assert PASSWORD not in seen + clean.ok("describe", "secret", "db") + again.stderr
-    for item in clean.nodes():
+    assert cluster.ok("secret", "reveal", "db", "--key", "password") == PASSWORD
+    seen = "".join(cluster.ok("get", "secrets", "-o", form) for form in ("yaml", "json", "wide"))
+    assert PASSWORD not in seen + cluster.ok("describe", "secret", "db") + again.stderr
+    for item in cluster.nodes():
         found = item.run(["grep", "-rlF", "--", PASSWORD, "/etc", "/var", "/run"], check=False).stdout
         assert found == "", f"{item.name} holds it in the clear: {found}"
 
 
 def test_who_joins_takes_the_seal_key_from_a_node_and_a_node_that_lost_it_gets_it_back(
-    clean: support.Cluster, tmp_path: Path
+    cluster: support.Cluster, tmp_path: Path
 ) -> None:
     manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": PASSWORD}}
-    clean.ok("apply", "-f", "-", input=json.dumps(manifest))
-    target = clean.nodes()[0]
-    joined = support.Cluster(fleet=clean.fleet, registry=tmp_path / "config.yaml")
-    joined.ok("create", "cluster", clean.fleet.name)
+    cluster.ok("apply", "-f", "-", input=json.dumps(manifest))
+    target = cluster.nodes()[0]
+    joined = support.Cluster(fleet=cluster.fleet, registry=tmp_path / "config.yaml")
+    joined.ok("create", "cluster", cluster.fleet.name)
     reached = ["--name", target.name, "--host", target.address, "--key", str(target.key), "--yes"]
     joined.ok("create", "node", *reached)
     assert joined.ok("secret", "reveal", "db", "--key", "password") == PASSWORD
@@ -177,6 +167,6 @@ def test_who_joins_takes_the_seal_key_from_a_node_and_a_node_that_lost_it_gets_i
     assert "configured" in joined.ok("create", "node", *reached)
     assert target.run(["stat", "-c", "%a", "/etc/skate/seal.key"]).stdout == "600\n"
     target.run(["mv", "/etc/skate/seal.key", "/root/seal.key.lost"])
-    assert "configured" in clean.ok("create", "node", *reached)
+    assert "configured" in cluster.ok("create", "node", *reached)
     target.run(["cmp", "/etc/skate/seal.key", "/root/seal.key.lost"])
-    assert "unchanged" in clean.ok("create", "node", *reached)
+    assert "unchanged" in cluster.ok("create", "node", *reached)

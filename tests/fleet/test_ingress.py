@@ -35,13 +35,11 @@ exec httpd -f -p 8080 -h /www
 
 
 @pytest.fixture
-def clean(cluster: support.Cluster) -> Iterator[support.Cluster]:
-    """The cluster; Ingresses and Services are deleted after each test, and no node serves any more then."""
-    yield cluster
-    for item in json.loads(cluster.ok("get", "ingresses,services", "-A", "-o", "json"))["items"]:
-        metadata = item["metadata"]
-        cluster.ok("delete", f"{item['kind'].lower()}/{metadata['name']}", "-n", metadata["namespace"])
-    for target in cluster.nodes():
+def clean(session_cluster: support.Cluster) -> Iterator[support.Cluster]:
+    """The cluster; what was applied is deleted after each test, and no node serves any more then."""
+    yield session_cluster
+    support.clear(session_cluster)
+    for target in session_cluster.nodes():
         support.eventually(lambda target=target: not serving(target), f"{target.name} serves nothing")
 
 
@@ -147,15 +145,6 @@ def condition(cluster: support.Cluster, name: str) -> dict[str, Any]:
             found = [entry for entry in item["status"]["conditions"] if entry["type"] == "IngressReady"]
             return found[0] if found else {}
     return {}
-
-
-def settled(target: node.Node) -> None:
-    """Wait until skatelet has done what there was to do and has left: for two minutes after a boot it watches the names."""
-
-    def state() -> str:
-        return target.run(["systemctl", "is-active", "skatelet"], check=False).stdout.strip()
-
-    support.eventually(lambda: state() == "inactive", f"skatelet has left {target.name}", seconds=180, saw=state)
 
 
 def workers(target: node.Node) -> str:
@@ -269,14 +258,14 @@ def test_nginx_is_repaired_and_left_alone_where_nothing_changes(clean: support.C
     clean.running("app=one", 1)
     expect(clean, {("good.com", "/"): "one"})
     for target in clean.nodes():
-        settled(target)
+        support.wait_idle(target)
     before = [workers(target) for target in clean.nodes()]
     assert all(before)
     apply(clean, *items)
     apply(clean, deployment("unrelated"))
     clean.running("app=unrelated", 1)
     for target in clean.nodes():
-        settled(target)
+        support.wait_idle(target)
     assert [workers(target) for target in clean.nodes()] == before
     target = clean.nodes()[0]
     target.run(["sh", "-c", "kill -KILL $(cat /run/skatelet-ingress/nginx.pid)"])

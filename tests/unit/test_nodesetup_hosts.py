@@ -192,13 +192,13 @@ def known_hosts(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("accepted", [text(HOST_KEY), HOST_KEY.get_fingerprint()])
+@pytest.mark.parametrize("accepted", [text(HOST_KEY), HOST_KEY.get_fingerprint()], ids=["key", "fingerprint"])
 def test_a_key_that_was_named_is_taken_whatever_was_pinned(accepted: str, key: str) -> None:
     verification = hostkey.Verification(accepted=accepted, pinned=text(OTHER_KEY), known_hosts=())
     assert attempt(verification, key) == text(HOST_KEY)
 
 
-@pytest.mark.parametrize("accepted", [text(OTHER_KEY), OTHER_KEY.get_fingerprint()])
+@pytest.mark.parametrize("accepted", [text(OTHER_KEY), OTHER_KEY.get_fingerprint()], ids=["key", "fingerprint"])
 def test_another_key_than_the_named_one_is_refused(accepted: str, key: str, known_hosts: Path) -> None:
     verification = hostkey.Verification(accepted=accepted, pinned=text(HOST_KEY), known_hosts=(known_hosts,))
     with pytest.raises(NodeError, match="IS NOT THE EXPECTED ONE"):
