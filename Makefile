@@ -40,7 +40,7 @@ deb: $(VENV)/.installed  ## Build the .debs, of skatelet and its CoreDNS, for bo
 	packaging/build-deb --arch all
 
 bench: $(VENV)/.installed  ## Measure the budgets on a sandbox, side by side
-	$(SUDO) packaging/setup-machine sandbox
+	$(SUDO) packaging/setup-machine bench
 	packaging/build-deb
 	$(SUDO) $(BIN)/python -m bench
 	$(BIN)/python -m bench.dns

@@ -4,6 +4,7 @@ idle            processes of skate's on a node with nothing to do (budget: none)
 wake            from the rename in the inbox to the bundle accepted, and to the container made (budget: 0.3 s to act)
 get             `skate get pods` over three nodes, against `ssh node true` (budget: a ratio of 1)
 nothing to do   a pass of skatelet that finds nothing to do: its time, and the bytes it writes (budget: no write)
+ingress         requests per second through the ingress to one pod, against nginx by hand (budget: a ratio of 0.9)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench import ingress
 from skate.sandbox import busybox, fleet, images, node, state
 from skatelet.contract import bundle, drop
 
@@ -58,6 +60,7 @@ def _measure(made: fleet.Fleet, registry: Path) -> None:
     passes = [_nothing_to_do(target) for _ in range(ROUNDS)]
     _print("nothing to do: a whole run of skatelet, s", [seconds for seconds, _ in passes])
     print(f"nothing to do: files written: {sorted({name for _, written in passes for name in written}) or 'none'}")
+    ingress.measure(target)
 
 
 def _wake(target: node.Node, number: int) -> tuple[float, float]:
