@@ -5,16 +5,12 @@ The nodes decide the same from the same catalogue; here it is decided to say bef
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Manifest = Mapping[str, Any]
 DOMAIN = ".cluster.skate"
-APP_LABELS = ("app", "app.kubernetes.io/name", "name")
-"""Which label names a pod's app: the first of these that it has."""
-_DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +29,6 @@ def named(backend: str, namespace: str) -> Name:
         return Name(namespace=namespace, name=backend)
     name, _, rest = backend.removesuffix(DOMAIN).partition(".")
     return Name(namespace=rest.removesuffix(".svc"), name=name, implicit=True)
-
-
-def app_label(labels: Mapping[str, Any]) -> str:
-    """The label that names the app; empty where there is none."""
-    return next((label for label in APP_LABELS if labels.get(label)), "")
-
-
-def app_of(labels: Mapping[str, Any]) -> str:
-    """The app's name as it stands in DNS; empty where no label gives one, or none that can stand there."""
-    text = str(labels.get(app_label(labels)) or "").lower()
-    return text if _DNS_LABEL.fullmatch(text) else ""
 
 
 def template_of(manifest: Manifest) -> Manifest:

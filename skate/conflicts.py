@@ -11,7 +11,7 @@ from typing import Any
 
 from skate import backends, catalogue
 from skate.errors import ManifestError
-from skatelet.contract import issuing
+from skatelet.contract import apps, issuing
 
 Objects = Mapping[catalogue.Key, Mapping[str, Any]]
 """Manifests by key."""
@@ -113,7 +113,7 @@ def _about_service(manifest: Mapping[str, Any], objects: Objects) -> Iterable[st
 
 def _about_workload(manifest: Mapping[str, Any], objects: Objects) -> Iterable[str]:
     labels, namespace = backends.labels_of(backends.template_of(manifest)), manifest["metadata"]["namespace"]
-    app = backends.app_of(labels)
+    app = apps.app_of(labels)
     service = objects.get(("Service", namespace, app))
     if app and service is not None and not backends.selects(service, labels):
         yield f"the Service {namespace}/{app} has the name of this app and does not select its pods: they cannot be found by it"
@@ -171,7 +171,7 @@ def _secret_keys(manifest: Mapping[str, Any] | None, *, default: Collection[str]
 
 def _apps(name: backends.Name, objects: Objects) -> list[Mapping[str, Any]]:
     """The pods, as their workloads describe them, that answer to the name of an app."""
-    return [pod for pod in _pods(name.namespace, objects) if backends.app_of(backends.labels_of(pod)) == name.name]
+    return [pod for pod in _pods(name.namespace, objects) if apps.app_of(backends.labels_of(pod)) == name.name]
 
 
 def _pods(namespace: str, objects: Objects) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from skate import backends, objects, printers
-from skatelet.contract import issuing
+from skatelet.contract import apps, issuing
 
 Object = objects.Object
 
@@ -69,7 +69,7 @@ def app_endpoints(name: backends.Name, wanted: backends.Manifest, pods: Sequence
     found = []
     for pod in _ready(pods, name.namespace):
         number = wanted.get("number") or backends.container_port(pod, str(wanted.get("name")))
-        if number and backends.app_of(backends.labels_of(pod)) == name.name:
+        if number and apps.app_of(backends.labels_of(pod)) == name.name:
             found.append(f"{pod['status']['podIP']}:{number}")
     return found
 

@@ -8,16 +8,11 @@ https://kubernetes.io/docs/concepts/services-networking/service/
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from skatelet.contract import bundle
-
-APP_LABELS = ("app", "app.kubernetes.io/name", "name")
-"""Which label names a pod's app: the first of these that it has."""
-_DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+from skatelet.contract import apps, bundle
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -45,7 +40,7 @@ class Pod:
     @property
     def app(self) -> str:
         """The first part of the pod's implicit name; empty where no label gives one that can stand in a name."""
-        return app_of(self.labels)
+        return apps.app_of(self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +62,6 @@ class Service:
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""
     """Set for type ExternalName."""
-
-
-def app_of(labels: Mapping[str, str]) -> str:
-    """The app's name out of a pod's labels, as it stands in DNS; empty where there is none, or none that can stand there."""
-    for name in APP_LABELS:
-        if labels.get(name):
-            text = str(labels[name]).lower()
-            return text if _DNS_LABEL.fullmatch(text) else ""
-    return ""
 
 
 def matches(service: Service, pod: Pod) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from skate import backends, quantity
+from skate import quantity
 from skate.manifests import ingress_annotations, models, problems
+from skatelet.contract import apps
 
 
 def find(model: models.Object) -> list[problems.Problem]:
@@ -24,8 +25,8 @@ def find(model: models.Object) -> list[problems.Problem]:
 
 
 def _nameless(metadata: models.TemplateMeta, path: problems.Path) -> list[problems.Problem]:
-    label = backends.app_label(metadata.labels)
-    if not label or backends.app_of(metadata.labels):
+    label = apps.label(metadata.labels)
+    if not label or apps.app_of(metadata.labels):
         return []
     sentence = (
         f"{problems.show(metadata.labels[label])} cannot stand in a name of DNS: only a Service can name these pods"

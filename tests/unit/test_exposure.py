@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from skate import backends, catalogue, descriptions, exposure, objects, printers
-from skatelet import services
+from skate import catalogue, descriptions, exposure, objects, printers
 from skatelet.contract import bundle, status
 from tests.unit import drops_world, test_objects
 
@@ -322,9 +321,3 @@ def test_a_node_shows_how_its_network_stands(conditions: dict[str, str], text: s
 def test_of_a_node_that_is_silent_the_network_is_unknown() -> None:
     (item,) = objects.nodes(test_objects.cluster(test_objects.node("n2", **test_objects.LOST)))
     assert printers.network_state(item) == "Unknown"
-
-
-@pytest.mark.parametrize("labels", [{"app": "web"}, {"app": "Web"}, {"name": "a", "app": ""}, {"app": "a_b"}, {}])
-def test_both_sides_name_an_app_the_same(labels: dict[str, str]) -> None:
-    assert backends.app_of(labels) == services.app_of(labels)
-    assert backends.APP_LABELS == services.APP_LABELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from skatelet import networking, reconciler, services
-from skatelet.contract import bundle
+from skatelet.contract import apps, bundle
 from skatelet.pods import draining, model
 
 IDENTITY = bundle.NodeIdentity(cluster="c", node="n", subnet="10.66.1.0/24", peer_host="192.0.2.1")
@@ -177,7 +177,7 @@ def test_what_is_desired_again_is_forgotten():
     ],
 )
 def test_the_app_of_a_pod(labels, app):
-    assert services.app_of(labels) == app
+    assert apps.app_of(labels) == app
 
 
 def test_a_service_stands_for_the_pods_that_its_selector_matches():
