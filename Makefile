@@ -24,7 +24,7 @@ test: $(VENV)/.installed  ## All tests, the ones on real nodes included
 	$(SUDO) packaging/setup-machine test
 	packaging/build-deb
 	$(MAKE) --no-print-directory check
-	$(SUDO) $(BIN)/pytest -n 2 --dist loadgroup
+	$(SUDO) $(BIN)/pytest -n 2 --dist loadscope
 
 unit: $(VENV)/.installed  ## The tests that need no nodes
 	$(BIN)/pytest -n auto -m 'not fleet'

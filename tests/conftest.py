@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+import functools
+from pathlib import Path
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all tests of the one fleet; modules with nodes of their own stay whole; the rest goes anywhere."""
-    for item in items:
-        if "session_cluster" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("fleet"))
-        elif item.get_closest_marker("fleet") is not None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> LoadScopeScheduling:
+    """One worker has all tests of the one fleet, modules with nodes of their own stay whole, and the rest goes anywhere."""
+    return _BesideEachOther(config, log)
+
+
+class _BesideEachOther(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        if not module.startswith("tests/fleet/"):
+            return nodeid
+        return "the fleet" if _shares_the_fleet(module) else module
+
+
+@functools.cache
+def _shares_the_fleet(module: str) -> bool:
+    return "support.Cluster" in (ROOT / module).read_text(encoding="utf-8")

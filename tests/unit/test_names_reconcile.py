@@ -230,7 +230,7 @@ def test_after_a_boot_the_hosts_nameservers_are_waited_for(coredns: CoreDns) -> 
     reconciled = names(coredns)
     reconciled.reconcile(world(1000))
     os.utime(coredns.paths.names / "Corefile", (1000, 1000))
-    assert reconciled.reconcile(world(1010)).due == 1015
+    assert reconciled.reconcile(world(1010)).due == 1010 + reconcile.BOOTING_LOOK_SECONDS
     assert reconciled.reconcile(world(2000)).due is None
     coredns.paths.below("/etc/resolv.conf").write_text("nameserver 192.0.2.1\n")
     reconciled.reconcile(world(2001))
