@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> LoadScopeScheduling:
-    """One worker has all tests of the one fleet, modules with nodes of their own stay whole, and the rest goes anywhere."""
+    """One worker has all tests of one fleet, modules with nodes of their own stay whole, and the rest goes anywhere."""
     return _BesideEachOther(config, log)
 
 
@@ -21,9 +21,13 @@ class _BesideEachOther(LoadScopeScheduling):
         module = nodeid.partition("::")[0]
         if not module.startswith("tests/fleet/"):
             return nodeid
-        return "the fleet" if _shares_the_fleet(module) else module
+        return _nodes_of(module)
 
 
 @functools.cache
-def _shares_the_fleet(module: str) -> bool:
-    return "support.Cluster" in (ROOT / module).read_text(encoding="utf-8")
+def _nodes_of(module: str) -> str:
+    """Whose nodes a module of tests works on: the fleet's, the pair's, or its own."""
+    text = (ROOT / module).read_text(encoding="utf-8")
+    if "support.Cluster" in text:
+        return "the fleet"
+    return "the pair" if "pair: fleet.Fleet" in text else module

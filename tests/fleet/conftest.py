@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,33 @@ def deb() -> Path:
 
 @pytest.fixture(scope="session")
 def session_cluster(tmp_path_factory: pytest.TempPathFactory, deb: Path) -> Iterator[support.Cluster]:
-    assert os.geteuid() == 0, "the tests on real nodes need root: run `make test`"
     registry = tmp_path_factory.mktemp("skate") / "config.yaml"
+    with _created(support.NAME, support.RELEASES, registry=registry, deb=deb) as made:
+        yield support.Cluster(fleet=made, registry=registry)
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory, deb: Path) -> Iterator[fleet.Fleet]:
+    """A node of each release, for what is tried on a node by itself, beside the fleet."""
+    registry = tmp_path_factory.mktemp("pair") / "config.yaml"
+    with _created(f"{support.NAME}-pair", support.RELEASES[:2], registry=registry, deb=deb) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _created(name: str, releases: Sequence[str], *, registry: Path, deb: Path) -> Iterator[fleet.Fleet]:
+    assert os.geteuid() == 0, "the tests on real nodes need root: run `make test`"
 
     def say(text: str) -> None:
         print(f"→ {text}", file=sys.__stderr__, flush=True)
 
-    fleet.delete(support.NAME, registry_path=registry)
-    made = fleet.create(support.NAME, nodes=3, releases=support.RELEASES, deb=deb, registry_path=registry, progress=say)
+    fleet.delete(name, registry_path=registry)
+    made = fleet.create(name, nodes=len(releases), releases=releases, deb=deb, registry_path=registry, progress=say)
     try:
         images.load_everywhere(made.nodes, busybox.image_tar(progress=say), busybox.IMAGE, progress=say)
-        yield support.Cluster(fleet=made, registry=registry)
+        yield made
     finally:
-        fleet.delete(support.NAME, registry_path=registry)
+        fleet.delete(name, registry_path=registry)
 
 
 @pytest.fixture

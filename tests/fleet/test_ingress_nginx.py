@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from skate.sandbox import fleet
 from skatelet import services
 from skatelet.ingress import configuration, model, quoting, rules
-from tests.fleet import support
 from tests.fleet.ingress_world import ROOT, World, backend, ingress, pods, rule, service
 
 pytestmark = pytest.mark.fleet
@@ -30,8 +30,8 @@ BACKENDS = [f"127.1.{number}.1:8080={name}" for number, name in enumerate(NAMES,
 
 
 @pytest.fixture(params=["bookworm", "trixie"], scope="module")
-def world(request: pytest.FixtureRequest, session_cluster: support.Cluster) -> Iterator[World]:
-    target = next(item for item in session_cluster.nodes() if item.release == request.param)
+def world(request: pytest.FixtureRequest, pair: fleet.Fleet) -> Iterator[World]:
+    target = next(item for item in pair.nodes if item.release == request.param)
     made = World(target=target)
     made.open()
     try:

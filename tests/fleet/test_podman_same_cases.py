@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from skate.sandbox import machine
+from skate.sandbox import fleet, machine
 from skatelet.system.podman import Podman
 from tests.fleet import support
 from tests.unit import podman_cases
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.fleet
 
 
 @pytest.fixture(params=["bookworm", "trixie"])
-def ground(request: pytest.FixtureRequest, session_cluster: support.Cluster) -> Iterator[podman_cases.Ground]:
-    target = next(item for item in session_cluster.nodes() if item.release == request.param)
+def ground(request: pytest.FixtureRequest, pair: fleet.Fleet) -> Iterator[podman_cases.Ground]:
+    target = next(item for item in pair.nodes if item.release == request.param)
     # Through the leader's root, this process reaches the socket in the node's own /run.
     podman = Podman(Path(f"/proc/{machine.leader(target.machine)}/root/run/podman/podman.sock"))
     network = podman.network("skate") or podman.network("podman")

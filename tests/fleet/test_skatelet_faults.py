@@ -115,7 +115,7 @@ def test_a_full_disk_is_said_and_heals(cluster: support.Cluster) -> None:
     support.wait_idle(target)
     before = starts(target)
     target.run(["cp", "-a", "/var/lib/skatelet", "/var/lib/skatelet.kept"])
-    target.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", "/var/lib/skatelet"])
+    target.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", "/var/lib/skatelet"])
     try:
         target.run(
             ["sh", "-c", "cp -a /var/lib/skatelet.kept/. /var/lib/skatelet; cat /dev/zero >/var/lib/skatelet/full"],

@@ -331,10 +331,10 @@ def test_a_secret_that_comes_later_opens_what_it_guards(node: Node) -> None:
     assert outcome.condition.reason == "SecretMissing"
     assert "return 503" in node.text
     assert "proxy_pass" not in node.text
-    node.secrets = {("default", "users"): {"auth": b"ada:x\n"}}
+    node.secrets = {("default", "users"): {"auth": b"wilhelm:x\n"}}
     assert node.run().condition.word == "True"
     (users,) = (node.paths.ingress / "current/users").iterdir()
-    assert users.read_bytes() == b"ada:x\n"
+    assert users.read_bytes() == b"wilhelm:x\n"
     assert users.stat().st_mode & 0o777 == 0o640
     assert "proxy_pass" in node.text
-    assert "ada" not in (node.paths.ingress / "state.json").read_text(encoding="utf-8")
+    assert "wilhelm" not in (node.paths.ingress / "state.json").read_text(encoding="utf-8")
