@@ -43,6 +43,9 @@ ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POL
     ssl_session_tickets off;
 """
 
+_REQUEST_ID = "$hostname-$pid-$msec-$connection-$connection_requests"
+"""One of its own for each request on all nodes. nginx' random $request_id took 8 % of all requests per second."""
+
 _HEADERS = (
     ("Host", "$host$skate_port"),
     ("X-Request-ID", "$skate_request_id"),
@@ -102,7 +105,7 @@ def _http() -> list[str]:
         *[f"    {kind}_temp_path temp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")],
         '    map $http_host $skate_port { default ""; "~(?<port>:[0-9]{1,5})$" $port; }',
         "    map $http_x_request_id $skate_request_id"
-        ' { default $request_id; "~^(?<given>[A-Za-z0-9_-]{1,128})$" $given; }',
+        f' {{ default "{_REQUEST_ID}"; "~^(?<given>[A-Za-z0-9_-]{{1,128}})$" $given; }}',
         '    map $http_upgrade $skate_upgrade { default $http_upgrade; "~*h2c" ""; }',
         '    map $skate_upgrade $skate_connection { default upgrade; "" ""; }',
         *_TLS.splitlines(),
