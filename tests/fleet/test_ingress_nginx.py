@@ -205,7 +205,9 @@ def test_the_backend_sees_who_asked_and_not_what_he_says_of_himself(world: World
     assert headers["host"] == headers["x-forwarded-host"] == "web.com"
     assert headers["x-real-ip"] == headers["x-forwarded-for"] == "127.0.0.77"
     assert (headers["x-forwarded-proto"], headers["x-forwarded-port"]) == ("http", "80")
-    assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
+    given = headers["x-request-id"]
+    assert re.fullmatch(r"[a-z0-9-]+-[0-9]+-[0-9]+\.[0-9]{3}-[0-9]+-[0-9]+", given)
+    assert world.get("web.com", "/").said["headers"]["x-request-id"] != given
     assert not {"forwarded", "proxy", "upgrade"} & headers.keys()
     assert world.get("web.com", "/", "-H", "Host: web.com:8443").said["headers"]["host"] == "web.com:8443"
     assert world.get("web.com", "/", "-H", "X-Request-ID: id-1").said["headers"]["x-request-id"] == "id-1"
