@@ -135,9 +135,7 @@ def _loop(
     quiet = _Quiet()
     failures = 0
     while True:
-        began = time.monotonic()
         outlook = node.once()
-        took = time.monotonic() - began
         looked.set()
         signals.say(f"STATUS={_describe(outlook)}")
         failures = failures + 1 if outlook.failed else 0
@@ -151,7 +149,7 @@ def _loop(
         if _next(happenings, patience, signals):
             quiet.start()
         if outlook.busy:
-            _let_work(happenings, min(LONGEST_PACE, WORK_TO_LOOK * took))
+            _let_work(happenings, min(LONGEST_PACE, WORK_TO_LOOK * outlook.looked))
 
 
 class _Quiet:

@@ -13,6 +13,8 @@ class Outlook:
     happened: bool = False
     """Something came in, or was begun, or ended."""
     due: float | None = None
+    looked: float = 0.0
+    """Seconds that looking at the pods took."""
     stuck: tuple[str, ...] = ()
     failed: str = ""
     """What did not answer or could not be written, in words: worth another try soon."""

@@ -7,6 +7,7 @@ again and plans what can be done now. A pod whose action still runs is left alon
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, TypeVar
@@ -44,7 +45,9 @@ class Node:
         self._clock = clock
         self._wait = wait
         self._first_look = first_look
-        self._running = running.Running(podman, wake=wake, resolving=self._resolving)
+        self._running = running.Running(
+            podman, wake=wake, resolving=lambda: resolving.resolving(self._identity or identity.NOBODY, paths)
+        )
         self._make_network = network
         self._network: networking.Network | None = None
         self._draining: Mapping[str, float] = {}
@@ -195,7 +198,7 @@ class Node:
         return Condition(word="True", reason="Reconciled")
 
     def _pods(self) -> Outlook:
-        now = self._clock()
+        now, began = self._clock(), time.monotonic()
         self._collect(now)
         seen = self._look()
         standing = {pod.name: pod for pod in seen}
@@ -216,7 +219,8 @@ class Node:
         self._images = sorted({item.image for pod in seen if pod.managed for item in pod.containers})
         self._seen = seen
         self._reach()
-        return Outlook(busy=bool(self._running), due=earlier(todo.due, drained.due))
+        looked = time.monotonic() - began
+        return Outlook(busy=bool(self._running), due=earlier(todo.due, drained.due), looked=looked)
 
     def _drain(self, actions: Sequence[model.Action], seen: Sequence[model.SeenPod], now: float) -> draining.Draining:
         """Which of `actions` to begin now: what serves is out of the names for a moment before it is stopped."""
@@ -254,9 +258,6 @@ class Node:
             self._event(*event)
         self._happened = self._happened or outcome.acted
         return dataclasses.replace(outlook, busy=outlook.busy or outcome.busy, due=earlier(outlook.due, outcome.due))
-
-    def _resolving(self) -> resolving.Resolving:
-        return resolving.resolving(self._identity or identity.NOBODY, self._paths)
 
     def _look(self) -> tuple[model.SeenPod, ...]:
         first, self._first_look = self._first_look, None
