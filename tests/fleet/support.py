@@ -113,7 +113,7 @@ def web(name: str = "web", *, replicas: int = 3, text: str = "one", image: str =
         "command": ["sh", "-c", f"echo {text} > /www/index.html; exec httpd -f -p 8080 -h /www"],
         "ports": [{"containerPort": 8080}],
     }
-    spec = {"terminationGracePeriodSeconds": 1, "containers": [container], **pod}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container], **pod}
     return json.dumps(
         {
             "apiVersion": "apps/v1",
@@ -136,7 +136,7 @@ def pod(name: str, command: list[str], *, image: str = IMAGE, **spec: Any) -> st
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "labels": {"app": name}},
-            "spec": {"terminationGracePeriodSeconds": 1, "containers": [container | spec.pop("container", {})], **spec},
+            "spec": {"terminationGracePeriodSeconds": 0, "containers": [container | spec.pop("container", {})], **spec},
         }
     )
 
@@ -180,7 +180,7 @@ def clear(cluster: Cluster) -> None:
         if (kind, metadata["name"]) != ("namespace", "default"):
             applied.setdefault(metadata.get("namespace", ""), []).append(f"{kind}/{metadata['name']}")
     for namespace, names in sorted(applied.items(), reverse=True):
-        cluster.ok("delete", *(["-n", namespace] if namespace else []), "--ignore-not-found", *names)
+        cluster.ok("delete", *(["-n", namespace] if namespace else []), "--ignore-not-found", "--no-wait", *names)
     for item in cluster.nodes():
         eventually(
             lambda item=item: not container_ids(item),
